@@ -1,0 +1,1 @@
+"""Carry out decisions. An action takes no part in one and knows only its arguments and its key."""

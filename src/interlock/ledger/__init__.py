@@ -1,0 +1,1 @@
+"""Read what was recorded: history, explanation, verification, reports. Writes nothing and decides nothing."""

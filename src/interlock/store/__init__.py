@@ -1,0 +1,1 @@
+"""The durable adapters behind the store port: one file per role, SQL as named text."""

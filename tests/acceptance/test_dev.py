@@ -1,4 +1,4 @@
-"""`./dev` starts on any machine: under an old Python it says what is missing, and it explains itself without installing."""
+"""`./dev` starts on any machine: an old Python says what is missing, and help needs nothing installed."""
 
 import ast
 import subprocess

@@ -1,0 +1,74 @@
+"""A case: explicit state plus what the kernel must know to decide what may come next. Everything here is in the
+record; nothing lives in memory only.
+
+The record is one value. A turn makes the next record from it; the difference, by field and by key (`kernel.fold`),
+is the ledger entry's
+delta, so a record equals the fold of its entries.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from interlock.vocabulary.action import Effect, Past
+from interlock.vocabulary.advice import RecordedAnswer
+from interlock.vocabulary.events import Envelope
+from interlock.vocabulary.ids import CaseId
+from interlock.vocabulary.question import OpenQuestion
+from interlock.vocabulary.review import Review
+
+
+class Pending(Struct, frozen=True, omit_defaults=True):
+    """A set timer: when it is due and which setting of it this is."""
+
+    due: int
+    generation: int
+    data: dict[str, Any] = {}
+
+
+class CaseRecord(Struct, frozen=True, omit_defaults=True):
+    """One case. `version` counts consumed messages; `opened` is False while only events that cannot open it have come.
+
+    state      the user's case model as plain data; `status` stands beside it
+    parked     envelopes that wait for the opening event
+    questions  open questions by question type; answers: recorded ones by digest
+    effects    decided actions not yet settled, by command id; past: what took effect, by action name
+    reviews    open reviews by local id
+    timers     set timers by name (generations survive the timer: `generations`)
+    closed     how the newest settled effects ended, by command id: what a late result is compared with
+    changed_at_version  the turn that last changed state or status
+    blocked    id of the message in quarantine that later messages wait for
+    events_at  latest `occurred_at` applied, to mark late events
+    """
+
+    automation: str
+    key: str
+    version: int = 0
+    opened: bool = False
+    status: str = ""
+    schema: str = ""
+    state: dict[str, Any] = {}
+    release: str = ""
+    opened_at: int = 0
+    first_event_at: int = 0
+    events_at: int = 0
+    updated_at: int = 0
+    parked: tuple[Envelope, ...] = ()
+    questions: dict[str, OpenQuestion] = {}
+    answers: dict[str, RecordedAnswer] = {}
+    effects: dict[str, Effect] = {}
+    past: dict[str, Past] = {}
+    reviews: dict[str, Review] = {}
+    timers: dict[str, Pending] = {}
+    generations: dict[str, int] = {}
+    flags: tuple[str, ...] = ()
+    closed: dict[str, str] = {}
+    changed_at_version: int = 0
+    blocked: str = ""
+    last_decision: str = ""
+
+    @property
+    def case(self) -> CaseId:
+        return CaseId(self.automation, self.key)

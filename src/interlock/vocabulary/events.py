@@ -1,0 +1,177 @@
+"""Messages: everything that enters a case, as one envelope with one of a closed set of bodies.
+
+The door is one: outside events, calls, advice, results, timers, review verdicts, budget replies and operator
+commands are all
+envelopes, deduplicated and consumed alike. What differs is the body, a tagged union, so the stored form says what
+it is.
+
+Times are integer microseconds since 1970-01-01T00:00:00Z. Data is plain: dict, list, str, int, bool, None; decimals
+as strings.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from interlock.vocabulary.advice import Answer, Silence
+from interlock.vocabulary.ids import CaseId
+
+Data = dict[str, Any]
+
+
+class EventBody(Struct, frozen=True, tag="event", tag_field="kind", omit_defaults=True):
+    """A fact from outside, validated against the event type `type` of the automation."""
+
+    type: str
+    data: Data
+
+
+class CallBody(Struct, frozen=True, tag="call", tag_field="kind", omit_defaults=True):
+    """A person or an agent asks for an action: CLI `do`, a console button, an MCP tool call."""
+
+    action: str
+    args: Data
+    by: Literal["person", "agent"] = "person"
+
+
+class AnswerBody(Struct, frozen=True, tag="answer", tag_field="kind", omit_defaults=True):
+    """What one advisor returned for one question, or why it did not."""
+
+    question: str
+    digest: str
+    advisor: str
+    outcome: Answer | Silence
+
+
+class ResultBody(Struct, frozen=True, tag="result", tag_field="kind", omit_defaults=True):
+    """What the outside said of one attempt at one effect.
+
+    phase     perform | check | fence
+    outcome   happened      it took effect; `result` is the performer's or checker's return value
+              not_happened  perform: definitely refused; check: not found; fence: the earlier attempt can no longer
+                            happen
+              unknown       timeout, exception, death of the worker, lost lease: nobody knows
+    """
+
+    command: str
+    attempt: int
+    phase: Literal["perform", "check", "fence"]
+    outcome: Literal["happened", "not_happened", "unknown"]
+    result: Any = None
+    reason: str = ""
+
+
+class StartBody(Struct, frozen=True, tag="start", tag_field="kind", omit_defaults=True):
+    """A worker has room to run this effect now. The turn that consumes it is the linearization point of the effect."""
+
+    command: str
+    attempt: int
+
+
+class TimerBody(Struct, frozen=True, tag="timer", tag_field="kind", omit_defaults=True):
+    """A durable timer of the automation is due. A timer set again has another generation; the old one is ignored."""
+
+    name: str
+    generation: int
+    data: Data = {}
+
+
+class WakeBody(Struct, frozen=True, tag="wake", tag_field="kind", omit_defaults=True):
+    """A deadline of the kernel's own is due: a review's expiry, a budget's wait, parked events nobody claimed."""
+
+    what: Literal["review", "budget", "orphans"]
+    about: str
+    generation: int = 0
+
+
+class VerdictBody(Struct, frozen=True, tag="review", tag_field="kind", omit_defaults=True):
+    """A person's verdict on a review. `seen` is the digest of what was shown: a verdict on something else does not
+    count.
+    """
+
+    review: str
+    verdict: Literal["approve", "reject", "edit"]
+    group: str
+    seen: str
+    args: Data | None = None
+    comment: str = ""
+
+
+class ResolveBody(Struct, frozen=True, tag="resolve", tag_field="kind", omit_defaults=True):
+    """A person's word on an effect in doubt, after looking at the outside's own books."""
+
+    command: str
+    outcome: Literal["happened", "not_happened"]
+    result: Any = None
+    comment: str = ""
+
+
+class ReserveBody(Struct, frozen=True, tag="reserve", tag_field="kind", omit_defaults=True):
+    """A decision asks the home of (budget, key, window) for capacity. `limit` and `amount` in the budget's integer
+    unit.
+    """
+
+    reservation: str
+    reply_to: CaseId
+    amount: int
+    limit: int
+    bucket: int = 0
+    buckets: int = 0
+
+
+class BudgetReplyBody(Struct, frozen=True, tag="budget", tag_field="kind", omit_defaults=True):
+    """The home's answer: granted, or exhausted with the figures it was judged on."""
+
+    account: str
+    reservation: str
+    granted: bool
+    spent: int
+    held: int
+    limit: int
+
+
+class SettleBody(Struct, frozen=True, tag="settle", tag_field="kind", omit_defaults=True):
+    """What became of a reservation: `charged` of it was used for ever, the rest is free again."""
+
+    reservation: str
+    charged: int
+
+
+Body = (
+    EventBody
+    | CallBody
+    | AnswerBody
+    | ResultBody
+    | StartBody
+    | TimerBody
+    | WakeBody
+    | VerdictBody
+    | ResolveBody
+    | ReserveBody
+    | BudgetReplyBody
+    | SettleBody
+)
+
+
+class Envelope(Struct, frozen=True, omit_defaults=True):
+    """One message for one case.
+
+    id, source    identify it together with the case, for ever: (automation, key, source, id) is accepted once
+    principal     the authenticated sender
+    occurred_at   when it happened outside, as the sender says; received_at: when the door took it (both microseconds)
+    """
+
+    automation: str
+    key: str
+    id: str
+    source: str
+    principal: str
+    occurred_at: int
+    received_at: int
+    body: Body
+
+    @property
+    def case(self) -> CaseId:
+        return CaseId(self.automation, self.key)

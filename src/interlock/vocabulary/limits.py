@@ -1,0 +1,123 @@
+"""Every limit by name, unit last, with its reason. A limit is refused at the door or recorded; it never truncates.
+
+Limits that a user may move are fields of `interlock.settings.Settings`, whose defaults stand here.
+"""
+
+from __future__ import annotations
+
+SLOTS: int = 256
+"""Slots of a new store, fixed at its creation: enough for 256 workers, few enough that a control change touches
+every row at once.
+"""
+
+EVENT_BYTES_MAX: int = 1_048_576
+"""An event's body on the wire. Larger things (scans, mails) are payloads, stored once and named by digest."""
+
+PAYLOAD_INLINE_BYTES_MAX: int = 16_384
+"""Above this a payload is stored by its content address: the ledger must stay readable in its own key order."""
+
+PAYLOAD_BYTES_MAX: int = 33_554_432
+"""One picture or document. It is held in memory while an advisor reads it."""
+
+DEPTH_MAX: int = 32
+"""Nesting of an event's data: deeper input is an attack on the parser, not a business fact."""
+
+INTEGER_BITS_MAX: int = 256
+"""Integers on the wire: beyond any money or count, below what makes arithmetic slow."""
+
+TEXT_ID_CHARS_MAX: int = 200
+"""Keys, event ids, sources and principals: they are index columns."""
+
+ADVICE_BYTES_MAX: int = 262_144
+"""An advisor's whole answer with its rationale and evidence names."""
+
+RATIONALE_CHARS_MAX: int = 4_000
+"""A rationale is shown to people; longer text belongs into evidence."""
+
+ADVICE_TIMEOUT_MS: int = 20_000
+"""How long one advisor may take when the release does not say."""
+
+ADVICE_REASKS_MAX: int = 3
+"""How often an answer may turn out stale before a person is asked: a case that changes faster than it can be read."""
+
+ANSWERS_KEPT_MAX: int = 16
+"""Recorded answers per case that an identical question gets again."""
+
+EFFECT_TIMEOUT_MS: int = 30_000
+"""How long one performer, checker or fence call may take. A performer's timeout is an unknown outcome, never a
+failure.
+"""
+
+EFFECT_ATTEMPTS_MAX: int = 8
+"""Attempts of one effect before its outcome is a matter for people."""
+
+PROBE_FIRST_MS: int = 5_000
+"""First check of an effect in doubt: most lost replies have arrived by then."""
+
+PROBE_MAX_MS: int = 3_600_000
+"""Longest pause between two probes."""
+
+PROBES_MAX: int = 24
+"""Checks of one doubt before only a person can end it."""
+
+START_BEFORE_MS: int = 900_000
+"""An effect not started this long after its decision is judged again: nothing fires after an outage."""
+
+KEY_VALID_FOR_MS: int = 86_400_000
+"""How long an outside system remembers an idempotency key when the action does not say."""
+
+SETTLE_AFTER_MS: int = 900_000
+"""How long an unfenced attempt may still take effect after "not happened" when the action does not say."""
+
+ORPHAN_AFTER_MS: int = 604_800_000
+"""How long an event waits for the event that opens its case before it goes to quarantine."""
+
+PARKED_MAX: int = 1_000
+"""Events that may wait for one case to open."""
+
+REVIEW_EXPIRES_MS: int = 604_800_000
+"""A review nobody answered ends; it never approves."""
+
+BUDGET_WAIT_MS: int = 60_000
+"""How long a decision waits for its budget's home before it is judged as exceeded."""
+
+BUDGET_BUCKETS: int = 60
+"""Resolution of a rolling window."""
+
+STEP_MS_MAX: int = 2_000
+"""Longest turn of one message. A reducer computes over one case; seconds mean a loop."""
+
+STEP_KILL_MS: int = 10_000
+"""A turn that ignores its interruption (a loop in C) ends with the process; the message is claimed alone afterwards."""
+
+POISON_ATTEMPTS_MAX: int = 3
+"""Deaths of the process with one message in hand before the message is quarantined."""
+
+REQUESTS_PER_TURN_MAX: int = 64
+"""What one reducer may ask for at once."""
+
+UNIT_MESSAGES_MAX: int = 256
+"""Messages of one slot in one unit: bounds the length of a transaction."""
+
+LEASE_TTL_MS: int = 15_000
+"""How long a worker may be silent before its leases are another's to take."""
+
+CLOCK_JUMP_MS_MAX: int = 300_000
+"""A wall clock that runs ahead of the monotonic one by more stops timers, expiries and starts until an operator
+accepts it.
+"""
+
+ADVISOR_CONCURRENCY: int = 64
+"""Calls in flight per advisor when the release does not say."""
+
+EFFECT_CONCURRENCY: int = 32
+"""Effects in flight per action when the release does not say."""
+
+BREAKER_FAILURES: int = 5
+"""Consecutive failures that open a dependency's breaker."""
+
+BREAKER_OPEN_MS: int = 10_000
+"""How long an open breaker lets nothing through before one call may try."""
+
+INBOX_MAX: int = 1_000_000
+"""Accepted, unconsumed messages per store before the door refuses: a backlog is better refused than discovered."""

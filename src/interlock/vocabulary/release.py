@@ -1,0 +1,78 @@
+"""A release: one content-addressed id over everything that influences behaviour, and its parts that the kernel reads.
+
+Amounts in budgets and certificates are integers of the argument's own scale (`scale` digits after the point).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+
+class QuestionSpec(Struct, frozen=True, omit_defaults=True):
+    """Who is asked. chain: in order until one answers; also: asked beside the leader. Durations in microseconds.
+
+    component   digest of everything that influences an answer (advisors, models, parameters, prompts): part of each
+                question's digest
+    """
+
+    name: str
+    chain: tuple[str, ...]
+    also: tuple[str, ...] = ()
+    timeout: int = 20_000_000
+    retries: int = 0
+    component: str = ""
+
+
+class BudgetSpec(Struct, frozen=True, omit_defaults=True):
+    """A quantity that may not be exceeded across cases.
+
+    actions    action names it covers; sum: dotted path of the amount, "" counts 1; by: dotted path of the key, ""
+               one for all
+    auto, hard limits in integer units of `scale` digits: automatic decisions up to auto, approved ones up to hard
+    per        day | week | month | hour | ever in `zone`, or rolling over `rolling` microseconds
+    """
+
+    name: str
+    actions: tuple[str, ...]
+    auto: int
+    hard: int
+    scale: int = 0
+    sum: str = ""
+    by: str = ""
+    per: Literal["hour", "day", "week", "month", "ever", "rolling"] = "day"
+    zone: str = "UTC"
+    rolling: int = 0
+    on_exceeded: Literal["escalate", "deny", "wait"] = "escalate"
+    group: str = ""
+
+
+class Certificate(Struct, frozen=True, omit_defaults=True):
+    """Why an action may run without a person.
+
+    kind      vouched: a named owner's word, shown as not earned by evidence
+    rung      least score in millionths; None: proposals without a score qualify too (rules)
+    amount    largest value of `amount_path` it covers, in integer units of `scale` digits; None: any
+    until     microseconds; the certificate is void from then on
+    """
+
+    id: str
+    action: str
+    kind: Literal["vouched", "earned"]
+    by: str
+    reason: str
+    until: int
+    rung: int | None = None
+    amount: int | None = None
+    amount_path: str = "proposal.amount"
+    scale: int = 0
+
+
+class ReviewSpec(Struct, frozen=True, omit_defaults=True):
+    """How one group reviews. Durations in microseconds. `show`: dotted paths put first."""
+
+    group: str
+    expires: int = 604_800_000_000
+    four_eyes: bool = True
+    show: tuple[str, ...] = ()

@@ -1,0 +1,323 @@
+"""Protocols of the outside, by role: what the runtime needs of a clock, of threads, of a store, of advisors and of
+performers.
+
+The store's contract (every implementation runs `tests/conformance`):
+
+- A unit is all or nothing on one slot. Units of several slots may share a physical transaction.
+- (automation, key, source, id) is accepted once for ever; the same id with another body is a Conflict. Accepted
+means durable as
+  `caps.durability` says.
+- Compare-and-set on slot epoch and case version decides who writes; a lost race leaves no trace (StoreConflict).
+- A command exists if and only if the unit that made it committed. It is delivered at least once under the same id.
+- The ledger is gapless and hash-chained per slot, in (slot, lsn) order.
+- Messages between slots are relayed exactly once and in order per pair of slots.
+- Every statement of a unit binds one slot. No sequences, triggers, savepoints or session state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
+
+from interlock.vocabulary.action import Command
+from interlock.vocabulary.advice import Answer
+from interlock.vocabulary.case import CaseRecord
+from interlock.vocabulary.entry import Entry
+from interlock.vocabulary.events import Envelope
+from interlock.vocabulary.ids import CaseId
+from interlock.vocabulary.review import Review
+from interlock.vocabulary.timers import TimerRow
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """Wall time for records, monotonic time for waiting. Both integer microseconds."""
+
+    def now(self) -> int: ...
+    def monotonic(self) -> int: ...
+
+
+class Spawn(Protocol):
+    """Where blocking work runs. Production: one thread per store; simulation: inline, at a seeded moment."""
+
+    async def blocking(self, work: Callable[[], T]) -> T: ...
+
+
+# --- store
+# -------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Caps:
+    """What a store promises. `lazy` durability refuses irreversible actions."""
+
+    n_slots: int
+    durability: Literal["fsync", "quorum", "lazy"]
+    locking: Literal["row", "occ", "database"]
+    incarnation: str
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """Durable. `slot` is where it waits."""
+
+    slot: int
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """The same message was accepted before; nothing was added."""
+
+    slot: int
+
+
+@dataclass(frozen=True)
+class Clash:
+    """The id is known with another body; nothing was added."""
+
+    slot: int
+
+
+Receipt = Accepted | Duplicate | Clash
+
+
+@dataclass(frozen=True)
+class Control:
+    """Pauses in force (scopes as in `Facts.paused`) and the generation that says which change was last."""
+
+    generation: int = 0
+    paused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Due:
+    """A message a unit is to consume. `arrival` identifies its inbox row; None: a timer or wake that came due,
+    named by `timer`.
+
+    `timer` is (kind, name, generation as text) of the envelope's case: drop it with `Writes.timers_drop` (case,
+    kind, name).
+    `attempts` is how many times somebody set out to handle it in solo mode: more than were finished, so that many died.
+    """
+
+    envelope: Envelope
+    arrival: tuple[int, str] | None = None
+    timer: tuple[str, str, str] | None = None
+    attempts: int = 0
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A command in a worker's hands until `until`. `lost` marks one whose worker died or went silent; `token` grows
+    with every lease.
+    """
+
+    command: Command
+    slot: int
+    token: int = 0
+    lost: bool = False
+    deaths: int = 0
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A message set aside, whole, with why. `blocks`: later messages of its case wait for it."""
+
+    id: str
+    case: CaseId
+    envelope: Envelope
+    why: str
+    at: int
+    blocks: bool = True
+
+
+@dataclass
+class Writes:
+    """What one unit commits, on one slot. Order within a list is kept.
+
+    entries      (entry, canonical bytes, hash after it); they continue the slot's chain
+    cases        (record after, version before or None for a new case, lsn of its newest entry)
+    leased       commands that the unit's worker takes in hand, put by this unit or free or lost before it: id -> until
+    held         commands that wait, without a time, for the next control change
+    requeued     back into the inbox, behind what waits there; retried: before everything that waits there
+    """
+
+    now: int
+    head: bytes = b""
+    lsn: int = 0
+    entries: list[tuple[Entry, bytes, bytes]] = field(default_factory=list[tuple[Entry, bytes, bytes]])
+    cases: list[tuple[CaseRecord, int | None, int]] = field(default_factory=list[tuple[CaseRecord, int | None, int]])
+    consumed: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    commands_put: list[Command] = field(default_factory=list[Command])
+    commands_drop: list[str] = field(default_factory=list[str])
+    leased: dict[str, int] = field(default_factory=dict[str, int])
+    held: list[str] = field(default_factory=list[str])
+    timers_put: list[TimerRow] = field(default_factory=list[TimerRow])
+    timers_drop: list[tuple[CaseId, str, str]] = field(default_factory=list[tuple[CaseId, str, str]])
+    reviews_put: list[tuple[CaseId, Review]] = field(default_factory=list[tuple[CaseId, Review]])
+    reviews_drop: list[tuple[CaseId, str]] = field(default_factory=list[tuple[CaseId, str]])
+    sends: list[Envelope] = field(default_factory=list[Envelope])
+    quarantined: list[Quarantined] = field(default_factory=list[Quarantined])
+    quarantine_drop: list[str] = field(default_factory=list[str])
+    requeued: list[Envelope] = field(default_factory=list[Envelope])
+    retried: list[Envelope] = field(default_factory=list[Envelope])
+
+
+class Unit(Protocol):
+    """One slot in one writer's hands."""
+
+    slot: int
+    epoch: int
+    era: int
+    lsn: int
+    head: bytes
+    now: int
+    control: Control
+    solo: bool
+
+    def messages(self, limit: int) -> list[Due]:
+        """Inbox rows in arrival order (those of blocked cases left out), then due timers. In solo mode the first
+        one only.
+
+        In solo mode, call `Store.attempt` with its arrival and open the unit again before it is tried: the count
+        must be durable.
+        """
+        ...
+
+    def cases(self, ids: Iterable[CaseId]) -> dict[CaseId, tuple[CaseRecord, int]]:
+        """Records and the lsn of each one's newest entry. Absent cases are absent."""
+        ...
+
+    def commands(self, *, now: int, full: frozenset[str], limit: int) -> list[Lease]:
+        """Commands that need attention now: due and free, or in the hands of a worker that died or whose lease ran
+        out (`lost`).
+
+        Dependencies in `full` are left out.
+        """
+        ...
+
+    def commit(self, writes: Writes) -> None:
+        """Stage this unit's writes. They are durable when the context of `Store.units` has ended without an error."""
+        ...
+
+
+class Units(list[Unit]):
+    """The units of one physical transaction.
+
+    Once its context has ended, `relayed` names the slots that got messages from these units: they have work now.
+    """
+
+    relayed: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class ReadySlots:
+    """A hint, may be stale: slots with work now, and when the next deadline of any slot is (microseconds, None:
+    none set).
+    """
+
+    slots: frozenset[int]
+    next_due: int | None
+
+
+class Store(Protocol):
+    """Durable state. Blocking; the runtime calls it through `Spawn`."""
+
+    @property
+    def caps(self) -> Caps: ...
+
+    # the door
+    def accept(self, batch: Sequence[Envelope], *, now: int) -> list[Receipt]: ...
+    def put_payload(self, data: bytes, media_type: str) -> str: ...
+    def payload(self, digest: str) -> tuple[bytes, str] | None: ...
+    def backlog(self) -> int: ...
+
+    # the path
+    def ready(self, *, now: int, full: frozenset[str] = frozenset()) -> ReadySlots: ...
+    def units(
+        self, slots: Sequence[int], *, worker: str, now: int, relay: bool = True
+    ) -> AbstractContextManager[Units]:
+        """Claim slots. `relay`: where slots share a database, deliver what the units send in the same transaction."""
+        ...
+
+    def attempt(self, slot: int, arrival: tuple[int, str]) -> int:
+        """Count one more attempt at a message in solo mode, durably, before it is tried."""
+        ...
+
+    def renew(self, worker: str, commands: Mapping[int, Sequence[str]], *, until: int) -> None: ...
+    def relay(self, slot: int, *, limit: int) -> frozenset[int]:
+        """Deliver messages of this slot's outbox; returns the slots that got some."""
+        ...
+
+    # workers
+    def join(self, worker: str, *, now: int) -> None:
+        """Register; notices workers that died and puts the slots they held into solo mode."""
+        ...
+
+    def beat(self, worker: str, *, now: int) -> None: ...
+    def leave(self, worker: str) -> None: ...
+
+    # control and releases
+    def set_control(self, paused: Sequence[str]) -> Control: ...
+    def control(self) -> Control: ...
+    def put_release(self, id: str, automation: str, manifest: bytes, *, now: int) -> None: ...
+    def releases(self) -> list[tuple[str, str, int]]: ...
+    def release(self, id: str) -> bytes | None: ...
+
+    # reading; may run beside the writer
+    def case(self, case: CaseId) -> CaseRecord | None: ...
+    def cases(
+        self, *, automation: str | None, status: str | None, after: CaseId | None, limit: int
+    ) -> list[CaseRecord]: ...
+    def ledger(self, slot: int, *, after: int, limit: int) -> list[tuple[Entry, bytes, bytes]]: ...
+    def entry(self, slot: int, lsn: int) -> Entry | None: ...
+    def heads(self) -> dict[int, tuple[int, bytes]]:
+        """Per slot: lsn and head of its chain."""
+        ...
+
+    def newest(self, case: CaseId) -> int:
+        """lsn of a case's newest entry, 0 if it has none."""
+        ...
+
+    def open_reviews(self, *, automation: str | None, group: str | None, limit: int) -> list[tuple[CaseId, Review]]: ...
+    def open_commands(self) -> list[Lease]: ...
+    def quarantine(self) -> list[Quarantined]: ...
+    def sizes(self) -> dict[str, int]:
+        """Bytes per table."""
+        ...
+
+    def close(self) -> None: ...
+
+
+# --- advisors and actions
+# ------------------------------------------------------------------------------------------------------
+
+
+class Advisors(Protocol):
+    """Answers questions. Raises Garbled for a value that is not an answer to this question; any other exception is
+    an error of the advisor.
+    """
+
+    def answer(self, command: Command) -> Awaitable[Answer]: ...
+
+
+class Performers(Protocol):
+    """Carries out decided actions. Raises NotDone when the outside definitely refused; any other exception leaves
+    the outcome unknown.
+
+    `check` says whether the effect happened and, if it did, with what result.
+    """
+
+    def perform(self, command: Command) -> Awaitable[Any]: ...
+    def check(self, command: Command) -> Awaitable[tuple[bool, Any]]: ...
+    def fence(self, command: Command) -> Awaitable[None]: ...
+
+
+class Garbled(Exception):
+    """An advisor returned something that is not a valid answer."""
+
+
+class NotDone(Exception):
+    """Raised by a performer: the outside refused and nothing happened, now or later, under this key."""

@@ -1,1 +1,1 @@
-"""Whether a kind of proposal has earned running without a person. Pure: labels in, certificates and thresholds out."""
+"""Whether a kind of proposal has earned running without a person."""

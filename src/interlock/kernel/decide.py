@@ -1,0 +1,504 @@
+"""Turn a proposal into a decision.
+
+`judge` is the only place where a proposal can become a permission to act, and the only constructor of an effect.
+The order of
+judgement is fixed: schema, then flow (either failing denies and ends it: later stages read "not evaluated"); then
+policy, autonomy and
+budgets, all evaluated and recorded, and the strictest wins. What nothing permits goes to a person.
+
+A proposal with budgets is first decided `awaiting budget`: the effect exists but has no command, so it cannot run;
+the budget's answer
+brings it back here and it is judged again on the state of that moment.
+
+INVARIANT: an effect's command is put only under a decision with verdict allow whose policy allows (or whose every
+required group has
+approved), whose autonomy is permitted, approved or exempt, and all of whose reservations are granted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import structs
+
+from interlock.autonomy import certificates
+from interlock.kernel import budgets, lifecycle
+from interlock.kernel.program import Program, Propose, Rejected
+from interlock.kernel.work import Work
+from interlock.policy import BindFailure, Bound
+from interlock.vocabulary.action import ActionSpec, Command, Effect
+from interlock.vocabulary.canonical import short
+from interlock.vocabulary.case import CaseRecord
+from interlock.vocabulary.decision import Autonomy, BudgetFigure, Decision, Validity
+from interlock.vocabulary.errors import InterlockBug
+from interlock.vocabulary.facts import Facts
+from interlock.vocabulary.ids import effect_key
+from interlock.vocabulary.proposal import Because, Proposal
+from interlock.vocabulary.review import Approval, Review
+from interlock.vocabulary.verdict import Group, Outcome, Verdict
+
+_STRICTEST: dict[Outcome, int] = {"allow": 0, "fallback": 1, "escalate": 2, "deny": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a proposal is because of, as the message tells it. A reducer cannot set any of this."""
+
+    source: Because
+    because: str
+    requesters: tuple[str, ...] = ()
+    score: int | None = None
+    advisor: str = ""
+    rank: int = 0
+    agreed: int = 0
+    asked: int = 0
+    rationale: str = ""
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A judgement repeated: of which decision, with what learned since.
+
+    approvals   of the review that led here, and the groups they discharge
+    figures     budgets answered so far
+    effect      the effect that waits for this judgement, None when there is none yet
+    """
+
+    of: str
+    approvals: tuple[Approval, ...] = ()
+    discharged: tuple[Group, ...] = ()
+    figures: tuple[BudgetFigure, ...] = ()
+    effect: Effect | None = None
+    review: str = ""
+
+
+NEW = Again(of="")
+
+
+def again_of(effect: Effect, figures: tuple[BudgetFigure, ...]) -> Again:
+    """Judge a waiting effect's proposal again, with the approvals it already has."""
+    return Again(
+        of=effect.decision,
+        approvals=effect.approvals,
+        discharged=effect.discharged,
+        figures=figures,
+        effect=effect,
+        review=effect.review or "",
+    )
+
+
+def propose(work: Work, request: Propose, origin: Origin, *, depth: int = 0) -> Decision:
+    """Judge what a reducer, a call or a fallback proposes."""
+    proposal = Proposal(
+        action=request.action,
+        args=request.args,
+        args_digest=short(request.args),
+        source=origin.source,
+        because=origin.because,
+        text=request.text,
+        score=origin.score,
+        advisor=origin.advisor,
+        rank=origin.rank,
+        agreed=origin.agreed,
+        asked=origin.asked,
+        rationale=origin.rationale,
+        evidence=origin.evidence,
+        requesters=origin.requesters,
+    )
+    return judge(work, proposal, NEW, invalid=request.invalid, depth=depth)
+
+
+def judge(work: Work, proposal: Proposal, again: Again, *, invalid: str = "", depth: int = 0) -> Decision:
+    """Judge a proposal on the case as it is now, record the decision and do what it says: effect, review, fallback
+    or nothing.
+    """
+    program = work.program
+    name = work.next_id()
+    spec = program.actions.get(proposal.action)
+    if spec is None:
+        known = ", ".join(sorted(program.actions))
+        return _refuse(
+            work, again, _invalid(name, proposal, again, f"No action {proposal.action!r}; there are: {known}.")
+        )
+    if invalid:
+        return _refuse(work, again, _invalid(name, proposal, again, invalid))
+    try:
+        args = program.reducers.action_args(proposal.action, proposal.args)
+    except Rejected as rejected:
+        return _refuse(work, again, _invalid(name, proposal, again, str(rejected)))
+    if args != proposal.args:
+        proposal = structs.replace(proposal, args=args, args_digest=short(args))
+    flow = lifecycle.valid_now(program, work.record, spec, ignoring=again.effect.id if again.effect else "")
+    if flow.valid and not again.of:
+        flow = _not_under_review(work, proposal)
+    if not flow.valid:
+        decision = Decision(
+            id=work.full(name),
+            proposal=proposal,
+            verdict="deny",
+            decided_by=("flow",),
+            why=flow.why,
+            schema=lifecycle.VALID,
+            flow=flow,
+            approvals=again.approvals,
+            fallback_depth=depth,
+            again_of=again.of,
+        )
+        return _refuse(work, again, decision)
+    decision = evaluate(work.full(name), program, work.record, work.facts, spec, proposal, again, depth=depth)
+    return _follow(work, spec, decision, again, name)
+
+
+def evaluate(
+    name: str,
+    program: Program,
+    record: CaseRecord,
+    facts: Facts,
+    spec: ActionSpec,
+    proposal: Proposal,
+    again: Again,
+    *,
+    depth: int = 0,
+) -> Decision:
+    """The three stages that are always all evaluated, and the strictest of them. Pure; the decision holds what it
+    was judged on.
+    """
+    policy = program.policy
+    raw = policy_input(program, record, facts, spec, proposal)
+    bound = policy.bind(spec.name, raw)
+    figures = again.figures or budgets.needed(program, raw, spec, facts.now, approved=bool(again.discharged))
+    if isinstance(bound, BindFailure):
+        verdict, data, failure = None, None, f"{bound.path}: {bound.why}"
+    else:
+        verdict = (
+            policy.judge_with(bound, [group.name for group in again.discharged])
+            if again.discharged
+            else policy.judge(bound)
+        )
+        data, failure = bound.to_data(), ""
+    autonomy = _autonomy(program, spec, proposal, again, facts.now)
+    outcome, decided_by, groups, why = combine(
+        verdict, failure, autonomy, figures, program.review_group, again.discharged, depth
+    )
+    return Decision(
+        id=name,
+        proposal=proposal,
+        verdict=outcome,
+        decided_by=decided_by,
+        why=why,
+        schema=lifecycle.VALID,
+        flow=lifecycle.VALID,
+        policy=verdict,
+        policy_hash=policy.hash,
+        bound=data,
+        bind_failure=failure,
+        autonomy=autonomy,
+        budgets=figures,
+        groups=groups,
+        approvals=again.approvals,
+        fallback=(verdict.fallback or "") if verdict and outcome == "fallback" else "",
+        fallback_depth=depth,
+        again_of=again.of,
+    )
+
+
+def combine(
+    verdict: Verdict | None,
+    bind_failure: str,
+    autonomy: Autonomy,
+    figures: tuple[BudgetFigure, ...],
+    review_group: Group,
+    discharged: tuple[Group, ...],
+    depth: int = 0,
+) -> tuple[Outcome, tuple[str, ...], tuple[Group, ...], str]:
+    """Strictest of policy, autonomy and budgets: outcome, what determined it, the groups required, and why in words.
+
+    Pure and total: `verify` calls it with what a record holds.
+    """
+    if verdict is None:
+        return "deny", ("schema",), (), f"The policy's input is outside its declared range: {bind_failure}."
+    done = {group.name for group in discharged}
+    votes: list[tuple[Outcome, str, tuple[Group, ...], str]] = []
+    if verdict.by_approval and not verdict.rules:
+        who: tuple[str, ...] = ("approval",)
+    else:
+        who = ("default",) if verdict.default else verdict.rules
+    votes.extend((verdict.outcome, rule, verdict.groups, "") for rule in who or ("default",))
+    if autonomy.outcome == "person":
+        if review_group.name not in done:
+            votes.append(("escalate", "autonomy", (review_group,), autonomy.why))
+        else:
+            votes.append(("allow", "approval", (), ""))
+    for figure in figures:
+        if figure.state in ("exhausted", "unanswered"):
+            group = Group(figure.group) if figure.group else review_group
+            to: Outcome = "deny" if figure.on_exceeded == "deny" else "escalate"
+            said = "did not answer in time" if figure.state == "unanswered" else "is exhausted"
+            sum_ = f"{figure.spent} spent + {figure.held} held + {figure.amount} > {figure.limit}"
+            why = f"Budget {figure.budget} {said}: {sum_}."
+            votes.append((to, f"budget:{figure.budget}", () if to == "deny" else (group,), why))
+    worst = max((vote[0] for vote in votes), key=_STRICTEST.__getitem__)
+    if worst == "fallback" and depth:
+        return (
+            "escalate",
+            ("fallback",),
+            (review_group,),
+            "The proposal is itself a fallback; a second one goes to a person.",
+        )
+    winners = [vote for vote in votes if vote[0] == worst]
+    groups: dict[str, int] = {}
+    if worst == "escalate":
+        for _, _, wanted, _ in winners:
+            for group in wanted:
+                groups[group.name] = max(groups.get(group.name, 0), group.approvals)
+    by = tuple(dict.fromkeys(vote[1] for vote in winners))
+    why = " ".join(dict.fromkeys(vote[3] for vote in winners if vote[3]))
+    return worst, by, tuple(Group(n, k) for n, k in sorted(groups.items())), why
+
+
+def policy_input(
+    program: Program, record: CaseRecord, facts: Facts, spec: ActionSpec, proposal: Proposal
+) -> dict[str, Any]:
+    """Everything that a policy may read, as nested plain data; `Policy.bind` takes what its rules name."""
+    proposed: dict[str, Any] = {
+        **proposal.args,
+        "action": proposal.action,
+        "source": proposal.source,
+        "irreversible": not spec.reversible,
+    }
+    if proposal.score is not None:
+        proposed["score"] = _decimal_micro(proposal.score)
+    effects = record.effects.values()
+    case: dict[str, Any] = {
+        **program.reducers.facts(record.state),
+        "status": record.status,
+        "in_doubt": sum(1 for effect in effects if effect.status == "in_doubt"),
+        "count": {action: past.count for action, past in record.past.items()},
+        "first_event_at": record.first_event_at,
+        "release": record.release,
+    }
+    return {
+        "proposal": proposed,
+        "case": case,
+        "advice": {"agreed": proposal.agreed, "rank": proposal.rank, "asked": proposal.asked},
+        "breaker": {name: facts.breaker.get(dependency, "closed") for name, dependency in program.breakers.items()},
+        "now": facts.now,
+    }
+
+
+def bound_facts(program: Program, decision: Decision) -> dict[str, Any]:
+    """The policy inputs that a review of this decision is bound to: without now, health and budget figures."""
+    if decision.bound is None:
+        return {}
+    bound: Bound = program.policy.bound_from_data(decision.proposal.action, decision.bound)
+    return dict(program.policy.bound_facts(bound))
+
+
+def _decimal_micro(score: int) -> str:
+    return f"{score // 1_000_000}.{score % 1_000_000:06d}"
+
+
+def proposal_of(effect: Effect) -> Proposal:
+    """The proposal that the effect carries out."""
+    if effect.proposal is None:
+        raise InterlockBug(f"effect {effect.id} has lost its proposal")
+    return effect.proposal
+
+
+def _autonomy(program: Program, spec: ActionSpec, proposal: Proposal, again: Again, now: int) -> Autonomy:
+    if again.discharged:
+        people = ", ".join(dict.fromkeys(approval.principal for approval in again.approvals))
+        return Autonomy("approved", f"Approved by {people}.")
+    if proposal.source == "person":
+        return Autonomy("approved", f"Asked for by {', '.join(proposal.requesters) or 'a person'}.")
+    if spec.consequence == "final":
+        return Autonomy("person", f"{spec.name} is of class final: it always takes a person.")
+    if spec.reversible and (spec.name in program.autonomy_off or spec.name not in program.cells):
+        return Autonomy("exempt", "Reversible, and governed by rules alone.")
+    return certificates.judge(program.certificates.get(spec.name, ()), proposal, now)
+
+
+def _not_under_review(work: Work, proposal: Proposal) -> Validity:
+    for review in work.record.reviews.values():
+        if review.action == proposal.action and review.args_digest == proposal.args_digest:
+            return Validity(False, f"The same {proposal.action} is already waiting for a person.", review.decision)
+    return lifecycle.VALID
+
+
+def _invalid(name: str, proposal: Proposal, again: Again, why: str) -> Decision:
+    return Decision(
+        id=name,
+        proposal=proposal,
+        verdict="deny",
+        decided_by=("schema",),
+        why=why,
+        schema=Validity(False, why),
+        again_of=again.of,
+    )
+
+
+def _refuse(work: Work, again: Again, decision: Decision) -> Decision:
+    """Record a denial and withdraw what waited for this judgement."""
+    if "/" not in decision.id:
+        decision = structs.replace(decision, id=work.full(decision.id))
+    if again.effect:
+        withdraw(work, again.effect)
+    return record_decision(work, decision)
+
+
+def record_decision(work: Work, decision: Decision) -> Decision:
+    work.decisions.append(decision)
+    work.set(last_decision=decision.id)
+    return decision
+
+
+def withdraw(work: Work, effect: Effect) -> None:
+    """Take back an effect that has not started: its command goes, its reservations are free again."""
+    work.drop_effect(effect, "withdrawn")
+    work.drop_timer("budget", effect.id)
+    budgets.settle(work, effect, charged=False)
+
+
+def _follow(work: Work, spec: ActionSpec, decision: Decision, again: Again, local: str) -> Decision:
+    if decision.verdict == "allow":
+        return _permit(work, spec, decision, again, local)
+    if again.effect:
+        withdraw(work, again.effect)
+    if decision.verdict == "escalate":
+        decision = structs.replace(decision, review=work.full(local))
+        record_decision(work, decision)
+        open_review(work, decision, local)
+        return decision
+    record_decision(work, decision)
+    if decision.verdict == "fallback":
+        _fall_back(work, decision)
+    return decision
+
+
+def _permit(work: Work, spec: ActionSpec, decision: Decision, again: Again, local: str) -> Decision:
+    waiting = [figure for figure in decision.budgets if figure.state == "needed"]
+    effect = again.effect
+    if effect is None:
+        effect = Effect(
+            id=local,
+            action=spec.name,
+            args=decision.proposal.args,
+            args_digest=decision.proposal.args_digest,
+            key=effect_key(work.case, spec.name, decision.proposal.args_digest, local),
+            decision=decision.id,
+            status="awaiting_budget",
+            decided_at=work.now,
+            start_before=work.now + spec.start_before,
+            review=again.review or None,
+            approvals=again.approvals,
+            discharged=again.discharged,
+            proposal=decision.proposal,
+        )
+    certificate = decision.autonomy.certificate if decision.autonomy else None
+    effect = structs.replace(
+        effect,
+        decision=decision.id,
+        certificate=certificate,
+        decided_at=work.now,
+        start_before=work.now + spec.start_before,
+    )
+    decision = structs.replace(decision, effect=work.full(effect.id))
+    if waiting:
+        effect = budgets.reserve(work, effect, decision.budgets)
+        work.put_effect(effect)
+        return record_decision(work, structs.replace(decision, awaiting="budget"))
+    work.drop_timer("budget", effect.id)
+    make_pending(work, effect)
+    return record_decision(work, decision)
+
+
+def make_pending(work: Work, effect: Effect, *, due: int = 0) -> Effect:
+    """The effect may run: put its command. Its start is a turn of its own."""
+    effect = structs.replace(
+        effect, status="pending" if effect.attempt == 0 else "retrying", phase="perform", next_at=due or work.now
+    )
+    work.put_effect(effect)
+    work.put_command(command_of(work, effect))
+    return effect
+
+
+def command_of(work: Work, effect: Effect) -> Command:
+    """The command for the effect's phase. A perform's attempt is the one it will be; a check or fence looks at the
+    one that was.
+    """
+    return Command(
+        id=work.full(effect.id),
+        automation=work.case.automation,
+        key=work.case.key,
+        what=effect.phase,
+        dependency=f"action:{effect.action}",
+        due=effect.next_at,
+        attempt=effect.attempt + 1 if effect.phase == "perform" else effect.attempt,
+        action=effect.action,
+        effect_key=effect.key,
+        data=effect.args,
+        release=work.program.release,
+    )
+
+
+def open_review(work: Work, decision: Decision, local: str, *, round: int = 1) -> Review:
+    """A person's task for an escalated decision, bound to its arguments and to the facts that its rules read."""
+    proposal = decision.proposal
+    facts = bound_facts(work.program, decision)
+    specs = [work.program.reviews[group.name] for group in decision.groups if group.name in work.program.reviews]
+    expires = min((spec.expires for spec in specs), default=604_800_000_000)
+    over = tuple(figure.budget for figure in decision.budgets if figure.state in ("exhausted", "unanswered"))
+    _supersede(work, decision)
+    review = Review(
+        id=local,
+        decision=decision.id,
+        action=proposal.action,
+        args=proposal.args,
+        args_digest=proposal.args_digest,
+        groups=decision.groups,
+        facts=facts,
+        seen=short([proposal.action, proposal.args, facts]),
+        opened_at=work.now,
+        expires_at=work.now + expires,
+        requesters=proposal.requesters,
+        round=round,
+        reasons=decision.decided_by,
+        proposal=proposal,
+        over_budget=over,
+    )
+    work.put_review(review)
+    return review
+
+
+def _supersede(work: Work, decision: Decision) -> None:
+    """A newer proposal of a once-per-case action takes the place of the open review of an older one."""
+    action = decision.proposal.action
+    if not work.program.actions[action].once_per_case:
+        return
+    for review in list(work.record.reviews.values()):
+        if review.action == action:
+            work.drop_review(review)
+            work.note(
+                f"Review {work.full(review.id)} is superseded by {decision.id}: the same action with other arguments."
+            )
+
+
+def _fall_back(work: Work, decision: Decision) -> None:
+    """The declared fallback's proposal is judged like any other, once: `combine` sends a fallback of a fallback to
+    a person.
+    """
+    program, proposal = work.program, decision.proposal
+    request = program.reducers.fallback(
+        decision.fallback, work.record.state, work.record.status, proposal.action, proposal.args
+    )
+    origin = Origin(
+        source="rule",
+        because=f"fallback {decision.fallback} of {decision.id}",
+        requesters=proposal.requesters,
+        rank=proposal.rank,
+        agreed=proposal.agreed,
+        asked=proposal.asked,
+    )
+    propose(work, request, origin, depth=1)

@@ -1,0 +1,87 @@
+"""State equals the fold of the records: the difference between two records, and its application.
+
+A patch says what became of a mapping: `+` keys set to a value, `-` keys gone, `~` keys whose mapping changed inside
+(a patch again).
+A case record is a mapping of its fields. Patches are plain data in the ledger, so folding needs no user code and no
+type of ours.
+
+INVARIANT: apply(plain(before), diff(before, after)) reads as `after`, for any two records of one case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import msgspec
+
+from interlock.vocabulary.case import CaseRecord
+
+Patch = dict[str, Any]
+
+_FIELDS = tuple(CaseRecord.__struct_fields__)
+
+
+def diff(before: CaseRecord, after: CaseRecord) -> Patch:
+    """Patch from one record of a case to a later one. Fields equal to their default are written out when they
+    changed.
+    """
+    put: dict[str, Any] = {}
+    inside: dict[str, Patch] = {}
+    for name in _FIELDS:
+        old = getattr(before, name)
+        new = getattr(after, name)
+        if old is new or old == new:
+            continue
+        if isinstance(new, dict) and isinstance(old, dict):
+            inside[name] = _diff_mappings(cast("dict[str, Any]", old), cast("dict[str, Any]", new))
+        else:
+            put[name] = new
+    return _patch(put, (), inside)
+
+
+def _diff_mappings(old: Mapping[str, Any], new: Mapping[str, Any]) -> Patch:
+    put: dict[str, Any] = {}
+    inside: dict[str, Patch] = {}
+    for key, value in new.items():
+        if key not in old:
+            put[key] = value
+            continue
+        was = old[key]
+        if was is value or was == value:
+            # 1 == True and 0 == False in Python, but not in the stored bytes.
+            if type(was) is type(value):
+                continue
+            put[key] = value
+        elif isinstance(value, dict) and isinstance(was, dict):
+            inside[key] = _diff_mappings(cast("dict[str, Any]", was), cast("dict[str, Any]", value))
+        else:
+            put[key] = value
+    return _patch(put, [key for key in old if key not in new], inside)
+
+
+def _patch(put: Patch, gone: Iterable[str], inside: Mapping[str, Patch]) -> Patch:
+    patch: Patch = {}
+    if put:
+        patch["+"] = put
+    if gone := sorted(gone):
+        patch["-"] = gone
+    if inside:
+        patch["~"] = inside
+    return patch
+
+
+def apply(plain: dict[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """The mapping after a patch, as new plain data; `plain` is left as it was."""
+    after = dict(plain)
+    for key in patch.get("-", ()):
+        after.pop(key, None)
+    after.update(patch.get("+", {}))
+    for key, inner in patch.get("~", {}).items():
+        after[key] = apply(after.get(key) or {}, inner)
+    return after
+
+
+def record(plain: Mapping[str, Any]) -> CaseRecord:
+    """The record that folded plain data reads as."""
+    return msgspec.convert(plain, CaseRecord)

@@ -1,0 +1,93 @@
+"""Start: the linearization point of an effect.
+
+A worker with room says so; this turn re-checks everything that may have changed since the decision, and only its
+commit permits the I/O.
+A start that finds the decision too old, or its certificate no longer in force, has the proposal judged again on the
+state of this moment.
+
+INVARIANT: nothing starts while a pause covers it, while the clock is in question, after its cancellation, under a
+certificate that ended,
+or later than `start_before` without a new judgement.
+"""
+
+from __future__ import annotations
+
+from interlock.kernel import budgets, decide, on_result
+from interlock.kernel.work import Work
+from interlock.vocabulary.action import Effect
+from interlock.vocabulary.events import StartBody
+
+
+def on_start(work: Work, body: StartBody) -> None:
+    effect = work.record.effects.get(body.command)
+    if effect is None or effect.phase != "perform" or body.attempt != effect.attempt + 1:
+        work.note(f"{body.command} is no longer to be started")
+        if effect is None:
+            work.drop_command(body.command)
+        return
+    if effect.status not in ("pending", "held", "retrying"):
+        work.note(f"{body.command} is {effect.status}; not started")
+        return
+    if work.facts.is_paused(work.case.automation, effect.action) or work.facts.frozen_clock:
+        _hold(work, effect)
+        return
+    why = _outdated(work, effect)
+    if not why:
+        _begin(work, effect)
+        return
+    work.note(f"{effect.action}: {why}; judged again")
+    if effect.attempt:
+        # An earlier attempt touched the outside. It was proved harmless, or the key makes a repetition one
+        # with it; a new judgement may
+        # still stop here, and then the effect has failed for good.
+        _judge_retry_again(work, effect)
+        return
+    again = decide.again_of(effect, budgets.answered(effect, {}, work.program))
+    decision = decide.judge(work, decide.proposal_of(effect), again)
+    if decision.verdict == "allow" and not decision.awaiting:
+        _begin(work, work.record.effects[effect.id])
+
+
+def _begin(work: Work, effect: Effect) -> None:
+    work.change_effect(
+        effect,
+        status="started",
+        attempt=effect.attempt + 1,
+        first_started_at=effect.first_started_at or work.now,
+        last_started_at=work.now,
+    )
+    work.started = work.full(effect.id)
+
+
+def _hold(work: Work, effect: Effect) -> None:
+    if effect.status != "held" and effect.attempt == 0:
+        work.change_effect(effect, status="held")
+    why = "the clock is in question" if work.facts.frozen_clock else "a pause is in force"
+    work.note(f"{effect.action} is held: {why}")
+    work.held.append(work.full(effect.id))
+
+
+def _outdated(work: Work, effect: Effect) -> str:
+    if work.now > effect.start_before:
+        return "not started in time after its decision"
+    if effect.certificate is not None:
+        certificates = work.program.certificates.get(effect.action, ())
+        held = next((c for c in certificates if c.id == effect.certificate), None)
+        if held is None:
+            return f"certificate {effect.certificate} is not in force any more"
+        if work.now >= held.until:
+            return f"certificate {effect.certificate} has expired"
+    return ""
+
+
+def _judge_retry_again(work: Work, effect: Effect) -> None:
+    program, proposal = work.program, decide.proposal_of(effect)
+    spec = program.actions[effect.action]
+    name = work.full(work.next_id())
+    again = decide.again_of(effect, budgets.answered(effect, {}, program))
+    decision = decide.evaluate(name, program, work.record, work.facts, spec, proposal, again)
+    decide.record_decision(work, decision)
+    if decision.verdict == "allow":
+        _begin(work, effect)
+    else:
+        on_result.failed(work, effect, f"not attempted again: {decision.verdict} by {', '.join(decision.decided_by)}")

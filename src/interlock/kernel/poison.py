@@ -1,0 +1,52 @@
+"""Quarantine: a message whose turn cannot be completed is set aside whole, and its case waits for an operator.
+
+Three things are poison: an exception in a reducer, a turn beyond its time, the death of the process with the
+message in hand. What follows
+in the same case may depend on the message, so the case takes no later message and starts no effect until the
+message is retried or discarded;
+every other case goes on.
+
+INVARIANT: the turn of a quarantined message changes nothing of the case but `blocked`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import structs
+
+from interlock.kernel.fold import diff
+from interlock.kernel.outcome import Step, Turn
+from interlock.vocabulary.case import CaseRecord
+from interlock.vocabulary.events import Envelope
+from interlock.vocabulary.facts import Facts
+
+
+def quarantine_id(message: Envelope) -> str:
+    """Name of a message in quarantine, unique within its case."""
+    return f"{message.source}:{message.id}"
+
+
+def quarantine(record: CaseRecord | None, message: Envelope, facts: Facts, why: str, *, blocks: bool = True) -> Step:
+    """Set the message aside. `blocks` is False for an event whose case never opened: nothing waits behind it."""
+    before = record or CaseRecord(message.automation, message.key)
+    after = structs.replace(
+        before,
+        version=before.version + 1,
+        updated_at=facts.now,
+        blocked=quarantine_id(message) if blocks else before.blocked,
+    )
+    return _step(before, after, message, "quarantined", why)
+
+
+def release(
+    record: CaseRecord, message: Envelope, facts: Facts, how: Literal["retry", "discard"], principal: str
+) -> Step:
+    """An operator retries (the caller puts the message back into the inbox) or discards it; the case goes on."""
+    after = structs.replace(record, version=record.version + 1, updated_at=facts.now, blocked="")
+    return _step(record, after, message, "released", f"{how} by {principal}")
+
+
+def _step(before: CaseRecord, after: CaseRecord, message: Envelope, kind: str, note: str) -> Step:
+    turn = Turn(message, after.version, kind, (), (note,), (), late=False, delta=diff(before, after))
+    return Step(case=after, turns=(turn,))

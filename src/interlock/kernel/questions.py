@@ -1,0 +1,72 @@
+"""Asking: who is asked what, and what of it is still out.
+
+One question per type is open in a case. Asking it again with the same digest changes nothing; with another digest
+the older one is
+superseded. An identical question that was answered gets its recorded answer again, unless asked `fresh`.
+"""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from interlock.kernel.program import Ask
+from interlock.kernel.work import Work
+from interlock.vocabulary.action import Command
+from interlock.vocabulary.events import Envelope
+from interlock.vocabulary.question import Asked, OpenQuestion
+
+
+def ask(work: Work, request: Ask, *, reasks: int = 0, cause: Envelope | None = None) -> str | None:
+    """Open the question. Returns the digest of a recorded answer when there is one to be used instead."""
+    record = work.record
+    if not request.fresh and request.digest in record.answers:
+        return request.digest
+    open_one = record.questions.get(request.question)
+    if open_one is not None:
+        if open_one.digest == request.digest and not request.fresh:
+            return None
+        work.drop_question(request.question)
+        work.note(f"question {request.question} {open_one.digest} is superseded by {request.digest}")
+    spec = work.program.questions[request.question]
+    question = OpenQuestion(
+        type=request.question,
+        digest=request.digest,
+        fields=request.fields,
+        cause=cause or work.message,
+        reasks=reasks,
+        at_version=record.version,
+    )
+    leader = spec.chain[0]
+    asked = {name: _ask_one(work, question, name) for name in (leader, *(a for a in spec.also if a != leader))}
+    work.put_question(structs.replace(question, asked=asked))
+    work.asked.append(request.question)
+    return None
+
+
+def ask_also(work: Work, question: OpenQuestion, advisor: str) -> OpenQuestion:
+    """Ask one more advisor of the chain."""
+    question = structs.replace(question, asked={**question.asked, advisor: _ask_one(work, question, advisor)})
+    work.put_question(question)
+    return question
+
+
+def _ask_one(work: Work, question: OpenQuestion, advisor: str) -> Asked:
+    spec = work.program.questions[question.type]
+    local = work.next_id()
+    work.put_command(
+        Command(
+            id=work.full(local),
+            automation=work.case.automation,
+            key=work.case.key,
+            what="ask",
+            dependency=f"advisor:{advisor}",
+            due=work.now,
+            timeout=spec.timeout,
+            question=question.type,
+            digest=question.digest,
+            advisor=advisor,
+            data=question.fields,
+            release=work.program.release,
+        )
+    )
+    return Asked(command=local)

@@ -1,0 +1,166 @@
+"""One step of a case: `step(case, message, facts, program)` gives the next case and what the caller must now do.
+
+This is the switch alone; each kind of message has its own module. The step is pure: no I/O, no clock, no random.
+Everything it may know is in
+its arguments, so the same arguments give the same step in production, in the simulator, in replay and in `verify`.
+
+INVARIANT: a step either returns or raises; when it raises (a reducer failed, a move was not declared) nothing has
+changed.
+"""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from interlock.kernel import on_advice, on_budget, on_event, on_result, on_review, on_start
+from interlock.kernel.budgets import step_budget
+from interlock.kernel.outcome import Step
+from interlock.kernel.poison import quarantine_id
+from interlock.kernel.program import Program
+from interlock.kernel.work import Work
+from interlock.vocabulary.case import CaseRecord
+from interlock.vocabulary.events import (
+    AnswerBody,
+    BudgetReplyBody,
+    CallBody,
+    Envelope,
+    EventBody,
+    ResolveBody,
+    ResultBody,
+    StartBody,
+    TimerBody,
+    VerdictBody,
+    WakeBody,
+)
+from interlock.vocabulary.facts import Facts
+from interlock.vocabulary.limits import PARKED_MAX
+
+__all__ = ["step", "step_budget"]
+
+
+class TooManyParked(Exception):
+    """More events wait for a case to open than any real case would have. The message is quarantined."""
+
+
+def step(record: CaseRecord | None, message: Envelope, facts: Facts, program: Program) -> Step:
+    """Consume one message. `record` is None for a case nobody has heard of.
+
+    Raises whatever a user's reducer raises, FlowViolation, AskedInCircles or TooManyParked: all of them poison,
+    judged by the caller.
+    """
+    before = record or _unheard(message, program)
+    work = Work(_current(before, program), facts, program, message)
+    # The delta is taken from the record as stored, so that a migration of the state is part of it.
+    work.before = before
+    _turn(work, message)
+    waiting = _claim_parked(work)
+    work.end()
+    _apply_parked(work, waiting)
+    return work.step()
+
+
+def _unheard(message: Envelope, program: Program) -> CaseRecord:
+    return CaseRecord(message.automation, message.key, release=program.release)
+
+
+def _current(record: CaseRecord, program: Program) -> CaseRecord:
+    """The record in the live release's shape: initial state for a new case, upcast where it was stored under
+    another schema.
+    """
+    if not record.status:
+        state, status, schema = program.reducers.initial()
+        return structs.replace(record, state=state, status=status, schema=schema)
+    if record.release != program.release:
+        state, schema = program.reducers.current(record.state, record.schema)
+        if state != record.state or schema != record.schema:
+            return structs.replace(record, state=state, schema=schema)
+    return record
+
+
+def _turn(work: Work, message: Envelope) -> None:
+    body = message.body
+    if not work.record.opened and isinstance(body, EventBody) and body.type not in work.program.opening:
+        _park(work, message)
+        return
+    match body:
+        case EventBody():
+            on_event.on_event(work, body)
+        case CallBody():
+            on_event.on_call(work, body)
+        case AnswerBody():
+            on_advice.on_answer(work, body)
+        case ResultBody():
+            on_result.on_result(work, body)
+        case StartBody():
+            on_start.on_start(work, body)
+        case TimerBody():
+            on_event.on_timer(work, body)
+        case VerdictBody():
+            on_review.on_verdict(work, body)
+        case ResolveBody():
+            on_result.on_resolve(work, body)
+        case BudgetReplyBody():
+            on_budget.on_budget_reply(work, body)
+        case WakeBody():
+            _wake(work, body)
+        case _:
+            work.note(f"a case takes no {type(body).__name__}; ignored")
+
+
+def _wake(work: Work, body: WakeBody) -> None:
+    if body.what == "review":
+        on_review.on_expiry(work, body.about, body.generation)
+    elif body.what == "budget":
+        on_budget.on_budget_silence(work, body.about, body.generation)
+    elif not work.record.opened:
+        _orphaned(work)
+
+
+def _park(work: Work, message: Envelope) -> None:
+    """Keep an event for a case that is not open yet. It is applied right after the opening one."""
+    parked = work.record.parked
+    if len(parked) >= PARKED_MAX:
+        raise TooManyParked(f"{PARKED_MAX} events wait for {work.case} to be opened.")
+    work.set(parked=(*parked, message))
+    if not parked:
+        work.put_timer("orphans", "parked", work.now + work.program.orphan_after, work.record.version)
+    work.note("parked: the case has not been opened by an event that may open it")
+
+
+def _orphaned(work: Work) -> None:
+    """Nobody opened the case in time: what waited goes to quarantine, where an operator sees it."""
+    for message in work.record.parked:
+        work.quarantined.append((message, "no event opened its case in time", False))
+    work.note(f"{len(work.record.parked)} events waited in vain for the case to be opened")
+    work.set(parked=())
+
+
+def _claim_parked(work: Work) -> list[Envelope]:
+    """What waited for the opening that has just happened, in the order in which it happened outside."""
+    record = work.record
+    if not record.opened or not record.parked or record.blocked:
+        return []
+    work.set(parked=())
+    return sorted(record.parked, key=lambda m: (m.occurred_at, m.source, m.id))
+
+
+def _apply_parked(work: Work, waiting: list[Envelope]) -> None:
+    """Each in a turn of its own. One that fails is set aside like any poison; it does not take the opening event
+    with it.
+    """
+    for index, message in enumerate(waiting):
+        before = work.mark()
+        work.begin(message)
+        try:
+            _turn(work, message)
+        except Exception as poison:  # noqa: BLE001  # whatever a reducer raises is poison, judged here for this message alone
+            work.back_to(before)
+            work.begin(message)
+            work.set(blocked=quarantine_id(message), parked=tuple(waiting[index + 1 :]))
+            why = f"{type(poison).__name__}: {poison}"
+            work.note(why)
+            work.quarantined.append((message, why, True))
+            work.end("quarantined")
+            return
+        work.note("was parked until the case was opened")
+        work.end()

@@ -1,1 +1,18 @@
-"""The durable adapters behind the store port: one file per role, SQL as named text."""
+"""The durable adapters behind the store port: one file per role, SQL as named text.
+
+    sqlite      opens a database; its connections, transactions and errors; the only module that knows sqlite3
+    handshake   makes the schema, and refuses a database that this program does not speak with
+    door        takes messages in, once
+    readiness   says which slots have work
+    unit        reads one slot under its claim
+    writes      applies what units staged
+    relay       carries messages between slots
+    workers     who works here, who died (`liveness`), and what becomes of what they held
+    control     pauses and releases
+    reading     everything that only looks
+    codec       stored bytes to frozen values and back
+    driver      what the others know of a connection, and where the simulation can cut it
+
+The roles are functions over a connection; `sqlite` gives each call its transaction. A store for another engine keeps
+the codec and the protocol and brings its own SQL.
+"""

@@ -1,0 +1,91 @@
+"""Make the schema, and refuse a database that this program does not speak with.
+
+A file says whose it is (application id), which layout it has (user version) and which meaning of the kernel has
+written in it (semantics). An older layout is refused rather than guessed at, a newer one as well. A program with
+newer semantics takes the database over: it says so in every slot's row, where a program still running with the old
+meaning reads it with its next unit and stops.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from interlock.store.driver import Connection
+from interlock.store.sql import queries, schema
+from interlock.vocabulary.entry import GENESIS
+from interlock.vocabulary.errors import StoreCorrupt, StoreError, StoreVersion
+from interlock.vocabulary.facts import SEMANTICS
+
+APPLICATION = 0x494C_4B31
+"""Says that a SQLite file is a database of the interlock ("ILK1"; SQLite keeps it in the header)."""
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What a database says of itself."""
+
+    program: str
+    semantics: int
+    n_slots: int
+    incarnation: str
+
+
+def is_new(db: Connection) -> bool:
+    """Whether nothing has been made in this file yet."""
+    return db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0 and _pragma(db, "application_id") == 0
+
+
+def create(db: Connection, *, n_slots: int, program: str, now: int) -> None:
+    """Inside a transaction: all of it or nothing."""
+    for statement in schema.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+    db.execute(queries["meta_add"], (program, SEMANTICS, n_slots, str(uuid.uuid4()), now))
+    db.executemany(queries["slot_add"], [(slot, GENESIS, SEMANTICS) for slot in range(n_slots)])
+    db.execute(f"PRAGMA application_id = {APPLICATION}")
+    db.execute(f"PRAGMA user_version = {SCHEMA}")
+
+
+def meet(db: Connection, path: str) -> Meta:
+    """Read what the database says of itself and refuse what this program does not speak with."""
+    if _pragma(db, "application_id") != APPLICATION:
+        raise StoreCorrupt(f"{path} is a SQLite database, but not of interlock.", hint="Name another file.")
+    found = _pragma(db, "user_version")
+    if found != SCHEMA:
+        raise StoreVersion(
+            f"{path} has database schema {found}; this program speaks schema {SCHEMA}.",
+            hint="Start the newer version of interlock." if found > SCHEMA else "Start the version that made it.",
+        )
+    row = db.execute(queries["meta"]).fetchone()
+    if row is None:
+        raise StoreCorrupt(f"{path} has lost its description (table meta).", hint="Restore it from a backup.")
+    meta = Meta(*row)
+    if meta.semantics > SEMANTICS:
+        raise StoreVersion(
+            f"{path} was written under kernel semantics {meta.semantics} (interlock {meta.program}); "
+            f"this program has semantics {SEMANTICS}.",
+            hint="Start the newer version of interlock.",
+        )
+    return meta
+
+
+def take_over(db: Connection) -> None:
+    """Write this program's semantics where every unit reads them."""
+    db.execute(queries["meta_semantics"], (SEMANTICS,))
+    db.execute(queries["slots_semantics"], (SEMANTICS,))
+
+
+def agree(meta: Meta, n_slots: int | None, path: str) -> None:
+    if n_slots is not None and meta.n_slots != n_slots:
+        raise StoreError(
+            f"{path} has {meta.n_slots} slots, fixed when it was made; {n_slots} were asked for.",
+            code="store_slots",
+            hint="Open it without saying how many.",
+        )
+
+
+def _pragma(db: Connection, name: str) -> int:
+    return db.execute(f"PRAGMA {name}").fetchone()[0]

@@ -1,0 +1,97 @@
+"""Everything that only looks: cases, ledger, reviews, commands, quarantine, sizes.
+
+These run beside the writer, each on one consistent snapshot. Lists come in the order of creation and are paged by the
+last value seen, so a page costs the same wherever it is.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from interlock.ports import Lease, Quarantined
+from interlock.store import codec
+from interlock.store.driver import Connection
+from interlock.store.sql import queries
+from interlock.store.unit import LOST
+from interlock.vocabulary.case import CaseRecord
+from interlock.vocabulary.entry import Entry
+from interlock.vocabulary.errors import NotFound
+from interlock.vocabulary.ids import CaseId, slot_of
+from interlock.vocabulary.review import Review
+
+
+def case(db: Connection, id_: CaseId, n_slots: int) -> CaseRecord | None:
+    row = db.execute(queries["case"], (slot_of(id_, n_slots), *id_)).fetchone()
+    return None if row is None else codec.case_record(row[3])
+
+
+def newest(db: Connection, id_: CaseId, n_slots: int) -> int:
+    row = db.execute(queries["case"], (slot_of(id_, n_slots), *id_)).fetchone()
+    return 0 if row is None else row[1]
+
+
+def cases(
+    db: Connection, automation: str | None, status: str | None, after: CaseId | None, limit: int, n_slots: int
+) -> list[CaseRecord]:
+    place = 0
+    if after is not None:
+        row = db.execute(queries["case_place"], (slot_of(after, n_slots), *after)).fetchone()
+        if row is None:
+            raise NotFound(f"There is no case {after} to continue the list after.", hint="Start again without it.")
+        place = row[0]
+    if status is not None:
+        if automation is None:
+            automations: list[str] = [name for (name,) in db.execute(queries["automations"])]
+        else:
+            automations = [automation]
+        found = [
+            db.execute(queries["cases_in_status"], (name, status, place, limit)).fetchall() for name in automations
+        ]
+        bodies: list[bytes] = [body for _, body in list(heapq.merge(*found))[:limit]]
+    elif automation is not None:
+        bodies = [body for (body,) in db.execute(queries["cases_of_automation"], (automation, place, limit))]
+    else:
+        bodies = [body for (body,) in db.execute(queries["cases"], (place, limit))]
+    return [codec.case_record(body) for body in bodies]
+
+
+def ledger(db: Connection, slot: int, after: int, limit: int) -> list[tuple[Entry, bytes, bytes]]:
+    rows = db.execute(queries["ledger"], (slot, after, limit)).fetchall()
+    return [(codec.entry(body), body, hash_) for body, hash_ in rows]
+
+
+def entry(db: Connection, slot: int, lsn: int) -> Entry | None:
+    row = db.execute(queries["entry"], (slot, lsn)).fetchone()
+    return None if row is None else codec.entry(row[0])
+
+
+def heads(db: Connection) -> dict[int, tuple[int, bytes]]:
+    return {slot: (lsn, head) for slot, lsn, head in db.execute(queries["heads"])}
+
+
+def open_reviews(db: Connection, automation: str | None, group: str | None, limit: int) -> list[tuple[CaseId, Review]]:
+    """The first to expire first."""
+    if group is None:
+        rows = db.execute(queries["reviews"], (automation, limit))
+    else:
+        rows = db.execute(queries["reviews_of_group"], (automation, limit, group))
+    return [(CaseId(name, key), codec.review(body)) for name, key, body in rows]
+
+
+def open_commands(db: Connection) -> list[Lease]:
+    return [
+        Lease(codec.command(body), slot, token, state == LOST, deaths)
+        for slot, state, token, deaths, body in db.execute(queries["commands"])
+    ]
+
+
+def quarantine(db: Connection) -> list[Quarantined]:
+    return [
+        Quarantined(id_, CaseId(automation, key), codec.envelope(body), why, at, bool(blocks))
+        for id_, automation, key, at, blocks, why, body in db.execute(queries["quarantine"])
+    ]
+
+
+def sizes(db: Connection) -> dict[str, int]:
+    """Bytes per table, its indexes included, by pages: what the file really gives to each."""
+    return dict(db.execute(queries["sizes"]).fetchall())

@@ -1,0 +1,451 @@
+"""The store on SQLite: one file, any number of processes on one machine. The only module that knows sqlite3.
+
+WAL with synchronous=FULL: what a call reported as done survives a power cut. One connection writes, under a lock and
+in transactions that begin as writers (BEGIN IMMEDIATE), so the claim of a slot is the claim of the file and
+compare-and-set never waits on a lock it cannot get. A second connection reads beside it. In memory there is one
+connection for both.
+
+INVARIANT: a call either did all it says or nothing. Whatever goes wrong, a full disk and a bug included, the
+transaction is rolled back before the error leaves, and the store can be used again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Literal, NoReturn, cast
+
+from interlock.ports import Caps, Control, Lease, Quarantined, ReadySlots, Receipt, Units
+from interlock.store import control, door, handshake, readiness, reading, relay, workers, writes
+from interlock.store.driver import AFTER_COMMIT, BEFORE_COMMIT, Connection, Cut, StatementFaults
+from interlock.store.liveness import FileLiveness, Liveness, MemoryLiveness
+from interlock.store.sql import queries
+from interlock.store.unit import ClaimedUnit
+from interlock.vocabulary.case import CaseRecord
+from interlock.vocabulary.entry import Entry
+from interlock.vocabulary.errors import (
+    InterlockBug,
+    NotFound,
+    StoreBusy,
+    StoreCorrupt,
+    StoreError,
+    StoreFull,
+    StoreReadOnly,
+    StoreVersion,
+)
+from interlock.vocabulary.events import Envelope
+from interlock.vocabulary.ids import CaseId
+from interlock.vocabulary.limits import SLOTS
+from interlock.vocabulary.review import Review
+
+Durability = Literal["fsync", "quorum", "lazy"]
+
+MEMORY = ":memory:"
+SQLITE_MIN = (3, 38, 0)
+"""The first SQLite with JSON functions always built in; upserts and row values are older."""
+
+BUSY_MS = 5_000
+"""How long to wait for another process's transaction: theirs last milliseconds, a slow disk's a second."""
+
+CACHE_KIB = 65_536
+"""Page cache of the writer: the hot ends of all slots in a database of a million cases."""
+
+CHECKPOINT_PAGES = 4_000
+"""WAL pages between checkpoints: a hot page is written back once for many changes."""
+
+BACKLOG_EXACT = 10_000
+"""Up to here the backlog is counted at each call; above, only when it can have changed by a hundredth."""
+
+
+def open_sqlite(
+    path: str | Path,
+    *,
+    n_slots: int | None = None,
+    create: bool = True,
+    durability: Durability | None = None,
+    busy_ms: int = BUSY_MS,
+    faults: StatementFaults | None = None,
+) -> SqliteStore:
+    """Open a database, making it if there is none and `create` says so. ":memory:" ends with the store.
+
+    n_slots      of a new database; of an existing one it must agree with what it has
+    durability   what `caps` says: "fsync" for files, "lazy" in memory, which nothing outlives; a test may say otherwise
+    busy_ms      how long to wait for another process before StoreBusy
+    faults       called before each write and around each commit (see `driver.StatementFaults`)
+
+    Raises StoreVersion, StoreCorrupt, StoreReadOnly, StoreBusy, StoreFull; NotFound: there is none and none to be made.
+    """
+    if sqlite3.sqlite_version_info < SQLITE_MIN:
+        raise StoreVersion(
+            f"This Python has SQLite {sqlite3.sqlite_version}; {'.'.join(map(str, SQLITE_MIN))} or newer is needed.",
+            hint="Use a newer Python or a newer system library.",
+        )
+    name = str(path)
+    if n_slots is not None and n_slots < 1:
+        raise StoreError(f"A store of {n_slots} slots cannot hold anything.", code="store_slots", hint="Use 1 or more.")
+    if name != MEMORY and not create and not Path(name).is_file():
+        raise NotFound(f"There is no database at {name}.", hint="Check the path, or create one with `interlock init`.")
+    writer = _connect(name, busy_ms)
+    try:
+        with _translated(name):
+            meta = _prepare(writer, name, n_slots)
+            reader = writer if name == MEMORY else _reader(name, busy_ms)
+    except BaseException:
+        writer.close()
+        raise
+    caps = Caps(meta.n_slots, durability or ("lazy" if name == MEMORY else "fsync"), "database", meta.incarnation)
+    liveness = MemoryLiveness() if name == MEMORY else FileLiveness(Path(f"{name}.workers"))
+    return SqliteStore(name, writer, reader, caps, liveness, faults)
+
+
+class SqliteStore:
+    """`ports.Store`: gives each role's function a connection in a transaction of its own, and nothing else.
+
+    May be used from several threads. Within `units` the same thread may read, not write.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        writer: sqlite3.Connection,
+        reader: sqlite3.Connection,
+        caps: Caps,
+        liveness: Liveness,
+        faults: StatementFaults | None,
+    ) -> None:
+        self._path = path
+        self._writer = writer
+        self._reader = reader
+        self._db: Connection = writer if faults is None else Cut(writer, faults)
+        self._faults = faults
+        self._caps = caps
+        self._liveness = liveness
+        self._write_lock = threading.RLock()
+        self._read_lock = self._write_lock if reader is writer else threading.RLock()
+        self._open_transaction = False
+        self._backlog = 0
+        self._accepted_since = BACKLOG_EXACT
+
+    @property
+    def caps(self) -> Caps:
+        return self._caps
+
+    # --- the door
+
+    def accept(self, batch: Sequence[Envelope], *, now: int) -> list[Receipt]:
+        prepared = door.prepare(batch, self._caps.n_slots)
+        with self._writing() as db:
+            receipts = door.accept(db, prepared, now)
+        self._accepted_since += len(batch)
+        return receipts
+
+    def put_payload(self, data: bytes, media_type: str) -> str:
+        digest = door.digest_of(data)
+        with self._writing() as db:
+            door.put_payload(db, digest, data, media_type, self._caps.n_slots)
+        return digest
+
+    def payload(self, digest: str) -> tuple[bytes, str] | None:
+        with self._reading() as db:
+            return door.payload(db, digest, self._caps.n_slots)
+
+    def backlog(self) -> int:
+        """Accepted messages not yet consumed; above ten thousand at most a hundredth too many."""
+        if self._backlog < BACKLOG_EXACT or self._accepted_since * 100 >= self._backlog:
+            with self._reading() as db:
+                self._backlog = db.execute(queries["inbox_count"]).fetchone()[0]
+            self._accepted_since = 0
+        return self._backlog + self._accepted_since
+
+    # --- the path
+
+    def ready(self, *, now: int, full: frozenset[str] = frozenset()) -> ReadySlots:
+        with self._reading() as db:
+            return readiness.ready(db, now, full)
+
+    @contextmanager
+    def units(self, slots: Sequence[int], *, worker: str, now: int, relay: bool = True) -> Generator[Units]:
+        with self._writing() as db:
+            claimed = [ClaimedUnit(db, slot, worker=worker, now=now) for slot in dict.fromkeys(slots)]
+            units = Units(claimed)
+            yield units
+            staged = [(unit, unit.writes) for unit in claimed if unit.writes is not None]
+            relayed: frozenset[int] = frozenset()
+            if staged:
+                relayed = writes.apply(db, staged, relaying=relay, n_slots=self._caps.n_slots)
+        units.relayed = relayed
+
+    def attempt(self, slot: int, arrival: tuple[int, str]) -> int:
+        with self._writing() as db:
+            return workers.attempt(db, slot, arrival)
+
+    def renew(self, worker: str, commands: Mapping[int, Sequence[str]], *, until: int) -> None:
+        with self._writing() as db:
+            for slot, ids in commands.items():
+                workers.renew(db, worker, slot, list(ids), until)
+
+    def relay(self, slot: int, *, limit: int) -> frozenset[int]:
+        with self._writing() as db:
+            return frozenset(relay.relay(db, slot, limit=limit))
+
+    # --- workers
+
+    def join(self, worker: str, *, now: int) -> None:
+        again = self._liveness.holds(worker)
+        self._liveness.hold(worker)
+        with self._writing() as db:
+            known = workers.registered(db)
+            dead = [name for name in known if self._liveness.is_dead(name)]
+            if worker in known:  # The name is ours now, so whoever was registered under it is gone.
+                dead.append(worker)
+            for name in dead:
+                workers.bury(db, name, now)
+            workers.register(db, worker, now)
+        if not again:
+            self._clear(dead, but=worker)
+
+    def beat(self, worker: str, *, now: int) -> None:
+        with self._reading() as db:
+            known = workers.registered(db)
+        dead = [name for name in known if name != worker and self._liveness.is_dead(name)]
+        with self._writing() as db:
+            for name in dead:
+                workers.bury(db, name, now)
+            workers.beat(db, worker, now)
+        self._clear(dead, but=worker)
+
+    def leave(self, worker: str) -> None:
+        with self._writing() as db:
+            workers.leave(db, worker)
+        self._liveness.release(worker)
+
+    def declare_dead(self, worker: str, *, now: int) -> None:
+        """Record a death that no lock can show: a worker in memory that a test has killed."""
+        self._liveness.release(worker)
+        with self._writing() as db:
+            workers.bury(db, worker, now)
+
+    def _clear(self, dead: Sequence[str], *, but: str) -> None:
+        for name in dead:
+            if name != but:
+                self._liveness.clear(name)
+
+    # --- control and releases
+
+    def set_control(self, paused: Sequence[str]) -> Control:
+        with self._writing() as db:
+            return control.set_control(db, paused)
+
+    def control(self) -> Control:
+        with self._reading() as db:
+            return control.control(db)
+
+    def put_release(self, id: str, automation: str, manifest: bytes, *, now: int) -> None:
+        with self._writing() as db:
+            control.put_release(db, id, automation, manifest, now)
+
+    def releases(self) -> list[tuple[str, str, int]]:
+        with self._reading() as db:
+            return control.releases(db)
+
+    def release(self, id: str) -> bytes | None:
+        with self._reading() as db:
+            return control.release(db, id)
+
+    # --- reading
+
+    def case(self, case: CaseId) -> CaseRecord | None:
+        with self._reading() as db:
+            return reading.case(db, case, self._caps.n_slots)
+
+    def cases(
+        self, *, automation: str | None, status: str | None, after: CaseId | None, limit: int
+    ) -> list[CaseRecord]:
+        with self._reading() as db:
+            return reading.cases(db, automation, status, after, limit, self._caps.n_slots)
+
+    def ledger(self, slot: int, *, after: int, limit: int) -> list[tuple[Entry, bytes, bytes]]:
+        with self._reading() as db:
+            return reading.ledger(db, slot, after, limit)
+
+    def entry(self, slot: int, lsn: int) -> Entry | None:
+        with self._reading() as db:
+            return reading.entry(db, slot, lsn)
+
+    def heads(self) -> dict[int, tuple[int, bytes]]:
+        with self._reading() as db:
+            return reading.heads(db)
+
+    def newest(self, case: CaseId) -> int:
+        with self._reading() as db:
+            return reading.newest(db, case, self._caps.n_slots)
+
+    def open_reviews(self, *, automation: str | None, group: str | None, limit: int) -> list[tuple[CaseId, Review]]:
+        with self._reading() as db:
+            return reading.open_reviews(db, automation, group, limit)
+
+    def open_commands(self) -> list[Lease]:
+        with self._reading() as db:
+            return reading.open_commands(db)
+
+    def quarantine(self) -> list[Quarantined]:
+        with self._reading() as db:
+            return reading.quarantine(db)
+
+    def sizes(self) -> dict[str, int]:
+        with self._reading() as db:
+            return reading.sizes(db)
+
+    # --- the connection
+
+    def bound(self, pages_max: int) -> None:
+        """Let the database grow to this many pages at most, as a full disk would; 0 lifts the bound."""
+        with self._write_lock, _translated(self._path):
+            self._writer.execute(f"PRAGMA max_page_count = {pages_max or 2**32 - 2}")
+
+    def close(self) -> None:
+        """Give the file back. Workers that have not left are dead from now on, as if the process had ended."""
+        with self._write_lock, self._read_lock:
+            self._liveness.close()
+            self._reader.close()
+            self._writer.close()
+
+    @contextmanager
+    def _writing(self) -> Generator[Connection]:
+        """A write transaction: committed when the block ends, rolled back when it raises or wrote nothing."""
+        with self._write_lock:
+            if self._open_transaction:
+                raise InterlockBug("the store was written to inside `units`; stage it in the unit instead")
+            writer, faults = self._writer, self._faults
+            self._open_transaction = True
+            try:
+                writer.execute("BEGIN IMMEDIATE")
+                before = writer.total_changes
+                yield self._db
+                if writer.total_changes == before:
+                    writer.execute("ROLLBACK")
+                else:
+                    if faults is not None:
+                        faults(BEFORE_COMMIT)
+                    writer.execute("COMMIT")
+                    if faults is not None:
+                        faults(AFTER_COMMIT)
+            except sqlite3.Error as error:
+                _roll_back(writer)
+                _raise(error, self._path)
+            except BaseException:
+                _roll_back(writer)
+                raise
+            finally:
+                self._open_transaction = False
+
+    @contextmanager
+    def _reading(self) -> Generator[Connection]:
+        with self._read_lock:
+            if self._reader is self._writer:
+                with _translated(self._path):
+                    yield self._reader
+                return
+            with _translated(self._path):
+                self._reader.execute("BEGIN")  # One snapshot for all statements of the call.
+                try:
+                    yield self._reader
+                finally:
+                    _roll_back(self._reader)
+
+
+def _connect(name: str, busy_ms: int) -> sqlite3.Connection:
+    with _translated(name):
+        return sqlite3.connect(
+            name, timeout=busy_ms / 1000, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+
+
+def _reader(name: str, busy_ms: int) -> sqlite3.Connection:
+    reader = _connect(name, busy_ms)
+    reader.execute("PRAGMA query_only = ON")
+    return reader
+
+
+def _prepare(writer: sqlite3.Connection, name: str, n_slots: int | None) -> handshake.Meta:
+    """Settings of the connection, the schema if the file is new, and the handshake."""
+    writer.execute("PRAGMA foreign_keys = OFF")
+    writer.execute(
+        "PRAGMA secure_delete = OFF"
+    )  # Erasure is by key (ciphertext), not by overwriting every finished inbox row.
+    writer.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    if handshake.is_new(writer) and name != MEMORY:
+        writer.execute("PRAGMA journal_mode = WAL")
+    writer.execute("BEGIN IMMEDIATE")
+    try:
+        if handshake.is_new(writer):  # Asked again under the lock: two processes may have come to a new file together.
+            now = time.time_ns() // 1000
+            handshake.create(writer, n_slots=n_slots or SLOTS, program=metadata.version("interlock"), now=now)
+        meta = handshake.meet(writer, name)
+        handshake.agree(meta, n_slots, name)
+        if meta.semantics < handshake.SEMANTICS:
+            handshake.take_over(writer)
+        writer.execute("COMMIT")
+    except BaseException:
+        _roll_back(writer)
+        raise
+    if name != MEMORY:
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("PRAGMA synchronous = FULL")
+        writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        writer.execute(f"PRAGMA journal_size_limit = {CHECKPOINT_PAGES * 4096 * 2}")
+    return meta
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:  # SQLite rolls back by itself after some errors.
+        connection.execute("ROLLBACK")
+
+
+@contextmanager
+def _translated(path: str) -> Generator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        _raise(error, path)
+
+
+def _raise(error: sqlite3.Error, path: str) -> NoReturn:
+    """SQLite's error in the words of the one who can do something about it."""
+    # Errors of the Python module itself (a closed connection, a wrong number of parameters) have no code.
+    code = cast("int", getattr(error, "sqlite_errorcode", -1))
+    match code & 0xFF if code >= 0 else code:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            raise StoreBusy(
+                f"{path} is held by another process.", hint="Try again; stop the other one if it hangs."
+            ) from error
+        case sqlite3.SQLITE_FULL:
+            raise StoreFull(
+                f"No space is left for {path}; nothing of this was kept.", hint="Free some and go on."
+            ) from error
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+            raise StoreReadOnly(
+                f"{path} cannot be written: {error}.",
+                hint="Check its permissions and those of its folder, and the mount.",
+            ) from error
+        case sqlite3.SQLITE_CANTOPEN:
+            raise StoreError(
+                f"{path} cannot be opened: {error}.",
+                code="store_open",
+                hint="Check that its folder exists and may be written.",
+            ) from error
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_FORMAT:
+            raise StoreCorrupt(
+                f"{path} is damaged or not a database: {error}.", hint="Restore it from a backup."
+            ) from error
+        case sqlite3.SQLITE_IOERR:
+            raise StoreError(
+                f"{path} could not be read or written: {error}.", code="store_io", hint="Check the disk."
+            ) from error
+        case _:
+            raise InterlockBug(f"a statement on {path} failed: {type(error).__name__}: {error}") from error

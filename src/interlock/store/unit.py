@@ -1,0 +1,126 @@
+"""One slot in one writer's hands: what may be read under the claim, and the staging of what is to be written.
+
+A unit reads when asked and writes nothing; `writes.apply` does, for all units of a transaction at once.
+
+INVARIANT: every statement here binds the unit's slot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from interlock.ports import Control, Due, Lease, Writes
+from interlock.store import codec
+from interlock.store.driver import Connection
+from interlock.store.sql import queries
+from interlock.vocabulary.case import CaseRecord
+from interlock.vocabulary.errors import InterlockBug, StoreVersion
+from interlock.vocabulary.events import Envelope, TimerBody, WakeBody
+from interlock.vocabulary.facts import SEMANTICS
+from interlock.vocabulary.ids import CaseId
+
+SLOT = queries["slot"]
+SUSPECTS = queries["suspects"]
+INBOX = queries["inbox"]
+TIMERS_DUE = queries["timers_due"]
+TIMERS_DUE_UNBLOCKED = queries["timers_due_unblocked"]
+CASE = queries["case"]
+COMMANDS_DUE = queries["commands_due"]
+COMMANDS_DUE_EXCEPT = queries["commands_due_except"]
+
+READY, LEASED, HELD, LOST = range(4)
+"""States of a command, as stored."""
+
+
+class ClaimedUnit:
+    """`ports.Unit` over a connection whose transaction holds the claim."""
+
+    __slots__ = (
+        "_db", "_timer_due", "blocked", "control", "epoch", "era", "head", "lost", "lsn", "now", "relayed", "sent",
+        "slot", "solo", "solo_before", "statuses", "suspects", "worker", "writes",
+    )  # fmt: skip
+
+    def __init__(self, db: Connection, slot: int, *, worker: str, now: int) -> None:
+        row = db.execute(SLOT, (slot,)).fetchone()
+        if row is None:
+            raise InterlockBug(f"slot {slot} does not exist in this store")
+        stored_now: int
+        semantics: int
+        solo: int
+        (
+            self.epoch, self.era, self.lsn, self.head, stored_now, solo, self.suspects, self.sent, self.relayed,
+            self._timer_due, generation, paused, semantics, self.blocked,
+        ) = row  # fmt: skip
+        if semantics > SEMANTICS:
+            raise StoreVersion(
+                f"A newer program (kernel semantics {semantics}, not {SEMANTICS}) has taken this database over.",
+                hint="Stop this process and start the newer version.",
+            )
+        self._db = db
+        self.slot = slot
+        self.worker = worker
+        self.now = max(now, stored_now)
+        self.control: Control = codec.control(generation, paused)
+        self.solo_before = bool(solo)
+        self.solo = self.solo_before and self.has_suspects()
+        self.statuses: dict[tuple[str, str], str] = {}
+        self.lost: list[str] = []
+        self.writes: Writes | None = None
+
+    def has_suspects(self) -> bool:
+        """Whether something that a dead worker can have had in hand is still undone."""
+        return bool(self._db.execute(SUSPECTS, (self.slot, self.suspects)).fetchone()[0])
+
+    def messages(self, limit: int) -> list[Due]:
+        if self.solo:
+            limit = min(limit, 1)
+        found = [
+            Due(codec.envelope(body), (arrival, nonce), None, attempts)
+            for arrival, nonce, attempts, body in self._db.execute(INBOX, (self.slot, limit))
+        ]
+        missing = limit - len(found)
+        if missing > 0 and self._timer_due is not None and self._timer_due <= self.now:
+            sql = TIMERS_DUE_UNBLOCKED if self.blocked else TIMERS_DUE
+            found.extend(timer_message(row, self.now) for row in self._db.execute(sql, (self.slot, self.now, missing)))
+        return found
+
+    def cases(self, ids: Iterable[CaseId]) -> dict[CaseId, tuple[CaseRecord, int]]:
+        found: dict[CaseId, tuple[CaseRecord, int]] = {}
+        execute, slot = self._db.execute, self.slot
+        for id_ in ids:
+            row = execute(CASE, (slot, id_[0], id_[1])).fetchone()
+            if row is not None:
+                _, lsn, status, body = row
+                found[id_] = (codec.case_record(body), lsn)
+                self.statuses[id_] = status
+        return found
+
+    def commands(self, *, now: int, full: frozenset[str], limit: int) -> list[Lease]:
+        if full:
+            excepted = msgspec.json.encode(sorted(full)).decode()
+            rows = self._db.execute(COMMANDS_DUE_EXCEPT, (self.slot, now, limit, excepted))
+        else:
+            rows = self._db.execute(COMMANDS_DUE, (self.slot, now, limit))
+        found: list[Lease] = []
+        for id_, state, token, deaths, body in rows:
+            if state == LEASED:  # Its lease ran out: noticed here for the first time, and counted if this unit commits.
+                self.lost.append(id_)
+                deaths += 1  # noqa: PLW2901 - what the row will say
+            found.append(Lease(codec.command(body), self.slot, token + 1, state in (LEASED, LOST), deaths))
+        return found
+
+    def commit(self, writes: Writes) -> None:
+        if self.writes is not None:
+            raise InterlockBug(f"a unit of slot {self.slot} was committed twice")
+        self.writes = writes
+
+
+def timer_message(row: tuple[Any, ...], now: int) -> Due:
+    """A due timer as the message that it is. A timer set again has another generation, and so another id."""
+    automation, key, kind, name, due, generation, data = row
+    body = TimerBody(name, generation, codec.data(data)) if kind == "timer" else WakeBody(kind, name, generation)
+    message = Envelope(automation, key, f"{name}#{generation}", "interlock.timer", "interlock", due, now, body)
+    return Due(message, None, (kind, name, str(generation)))

@@ -26,7 +26,7 @@ from interlock.autonomy import certificates
 from interlock.kernel import budgets, lifecycle
 from interlock.kernel.program import Program, Propose, Rejected
 from interlock.kernel.work import Work
-from interlock.policy import BindFailure, Bound
+from interlock.policy import BindFailure
 from interlock.vocabulary.action import ActionSpec, Command, Effect
 from interlock.vocabulary.canonical import short
 from interlock.vocabulary.case import CaseRecord
@@ -239,7 +239,7 @@ def combine(
             sum_ = f"{figure.spent} spent + {figure.held} held + {figure.amount} > {figure.limit}"
             why = f"Budget {figure.budget} {said}: {sum_}."
             votes.append((to, f"budget:{figure.budget}", () if to == "deny" else (group,), why))
-    worst = max((vote[0] for vote in votes), key=_STRICTEST.__getitem__)
+    worst: Outcome = max((vote[0] for vote in votes), key=lambda outcome: _STRICTEST[outcome])
     if worst == "fallback" and depth:
         return (
             "escalate",
@@ -292,7 +292,9 @@ def bound_facts(program: Program, decision: Decision) -> dict[str, Any]:
     """The policy inputs that a review of this decision is bound to: without now, health and budget figures."""
     if decision.bound is None:
         return {}
-    bound: Bound = program.policy.bound_from_data(decision.proposal.action, decision.bound)
+    bound = program.policy.bound_from_data(decision.proposal.action, decision.bound)
+    if isinstance(bound, BindFailure):
+        raise InterlockBug(f"the bound input of {decision.id} does not read back: {bound.path}: {bound.why}")
     return dict(program.policy.bound_facts(bound))
 
 
@@ -433,7 +435,7 @@ def command_of(work: Work, effect: Effect) -> Command:
         automation=work.case.automation,
         key=work.case.key,
         what=effect.phase,
-        dependency=f"action:{effect.action}",
+        dependency=work.program.dependencies.get(effect.action, f"action:{effect.action}"),
         due=effect.next_at,
         attempt=effect.attempt + 1 if effect.phase == "perform" else effect.attempt,
         action=effect.action,

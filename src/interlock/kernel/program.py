@@ -155,6 +155,7 @@ class Program:
     opening        event types that may open a case
     certificates   by action, strictest first; autonomy_off: actions that rules alone govern; cells: reversible
                    actions that declared one
+    dependencies   action -> the outside system it runs against, where not its own: unit of concurrency and breaking
     breakers       what `breaker.*` in the policy reads: policy field name -> dependency
     review_group   who decides when autonomy or a budget, not a rule, asks for a person (the policy's default group)
     """
@@ -172,6 +173,7 @@ class Program:
     certificates: Mapping[str, tuple[Certificate, ...]] = field(default_factory=dict[str, tuple[Certificate, ...]])
     autonomy_off: frozenset[str] = frozenset()
     cells: frozenset[str] = frozenset()
+    dependencies: Mapping[str, str] = field(default_factory=dict[str, str])
     reviews: Mapping[str, ReviewSpec] = field(default_factory=dict[str, ReviewSpec])
     breakers: Mapping[str, str] = field(default_factory=dict[str, str])
     fallbacks: frozenset[str] = frozenset()

@@ -73,7 +73,8 @@ def _current(record: CaseRecord, program: Program) -> CaseRecord:
     if record.release != program.release:
         state, schema = program.reducers.current(record.state, record.schema)
         if state != record.state or schema != record.schema:
-            return structs.replace(record, state=state, schema=schema)
+            # An upcaster may have renamed the status; the state carries it.
+            return structs.replace(record, state=state, schema=schema, status=state.get("status", record.status))
     return record
 
 

@@ -39,7 +39,9 @@ def prepare(batch: Sequence[Envelope], n_slots: int) -> list[Prepared]:
     for message in batch:
         said = b""
         if not message.source.startswith(INTERNAL):
-            said = blake2b(canonical_bytes((message.body, message.occurred_at)), digest_size=16).digest()
+            # A sender who names no moment gets that of receipt, which is not its word and differs when it sends again.
+            happened = None if message.occurred_at == message.received_at else message.occurred_at
+            said = blake2b(canonical_bytes((message.body, happened)), digest_size=16).digest()
         encoded.append((slot_of(message.case, n_slots), message, said, encode(message)))
     return encoded
 

@@ -39,12 +39,13 @@ class ClaimedUnit:
     """`ports.Unit` over a connection whose transaction holds the claim."""
 
     __slots__ = (
-        "_db", "_timer_due", "blocked", "control", "epoch", "era", "head", "lost", "lsn", "now", "relayed", "sent",
-        "slot", "solo", "solo_before", "statuses", "suspects", "worker", "writes",
+        "_commands_due", "_db", "_now_asked", "_timer_due", "_waiting", "blocked", "control", "epoch", "era",
+        "head", "lost", "lsn", "now", "relayed", "sent", "slot", "solo", "solo_before", "statuses", "suspects",
+        "worker", "writes",
     )  # fmt: skip
 
     def __init__(self, db: Connection, slot: int, *, worker: str, now: int) -> None:
-        row = db.execute(SLOT, (slot,)).fetchone()
+        row = db.execute(SLOT, (slot, now)).fetchone()
         if row is None:
             raise InterlockBug(f"slot {slot} does not exist in this store")
         stored_now: int
@@ -52,7 +53,7 @@ class ClaimedUnit:
         solo: int
         (
             self.epoch, self.era, self.lsn, self.head, stored_now, solo, self.suspects, self.sent, self.relayed,
-            self._timer_due, generation, paused, semantics, self.blocked,
+            self._timer_due, generation, paused, semantics, self.blocked, self._waiting, self._commands_due,
         ) = row  # fmt: skip
         if semantics > SEMANTICS:
             raise StoreVersion(
@@ -60,6 +61,7 @@ class ClaimedUnit:
                 hint="Stop this process and start the newer version.",
             )
         self._db = db
+        self._now_asked = now
         self.slot = slot
         self.worker = worker
         self.now = max(now, stored_now)
@@ -77,10 +79,10 @@ class ClaimedUnit:
     def messages(self, limit: int) -> list[Due]:
         if self.solo:
             limit = min(limit, 1)
-        found = [
-            Due(codec.envelope(body), (arrival, nonce), None, attempts)
-            for arrival, nonce, attempts, body in self._db.execute(INBOX, (self.slot, limit))
-        ]
+        found: list[Due] = []
+        if self._waiting:
+            for arrival, nonce, attempts, body in self._db.execute(INBOX, (self.slot, limit)):
+                found.append(Due(codec.envelope(body), (arrival, nonce), None, attempts))
         missing = limit - len(found)
         if missing > 0 and self._timer_due is not None and self._timer_due <= self.now:
             sql = TIMERS_DUE_UNBLOCKED if self.blocked else TIMERS_DUE
@@ -99,6 +101,8 @@ class ClaimedUnit:
         return found
 
     def commands(self, *, now: int, full: frozenset[str], limit: int) -> list[Lease]:
+        if not self._commands_due and now <= self._now_asked:
+            return []
         if full:
             excepted = msgspec.json.encode(sorted(full)).decode()
             rows = self._db.execute(COMMANDS_DUE_EXCEPT, (self.slot, now, limit, excepted))

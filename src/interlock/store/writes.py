@@ -137,11 +137,10 @@ def _commands(db: Connection, staged: Staged) -> None:
     encode = codec.encode
     for unit, writes in staged:
         slot, leased, held = unit.slot, writes.leased, writes.held
-        lost.extend((slot, id_) for id_ in unit.lost)
-        put = {command.id for command in writes.commands_put}
-        drops.extend((slot, id_) for id_ in writes.commands_drop if id_ not in put)
+        put: set[str] = set()
         for command in writes.commands_put:
             id_ = command.id
+            put.add(id_)
             if id_ in leased:
                 state, due, worker, token = LEASED, leased[id_], unit.worker, 1
             elif id_ in held:
@@ -149,8 +148,14 @@ def _commands(db: Connection, staged: Staged) -> None:
             else:
                 state, due, worker, token = READY, command.due, "", 0
             puts.append((slot, id_, command.dependency, due, state, worker, token, encode(command)))
-        leases.extend((slot, id_, unit.worker, until) for id_, until in leased.items() if id_ not in put)
-        holds.extend((slot, id_) for id_ in held if id_ not in put)
+        if unit.lost:
+            lost += [(slot, id_) for id_ in unit.lost]
+        if writes.commands_drop:
+            drops += [(slot, id_) for id_ in writes.commands_drop if id_ not in put]
+        if leased:
+            leases += [(slot, id_, unit.worker, until) for id_, until in leased.items() if id_ not in put]
+        if held:
+            holds += [(slot, id_) for id_ in held if id_ not in put]
     for sql, rows in ((COMMAND_LOST, lost), (COMMAND_DROP, drops), (COMMAND_PUT, puts)):
         if rows:
             db.executemany(sql, rows)
@@ -179,11 +184,11 @@ def _timers(db: Connection, staged: Staged) -> None:
     slots: Rows = []
     for unit, writes in staged:
         slot = unit.slot
-        drops.extend((slot, case[0], case[1], kind, name) for case, kind, name in writes.timers_drop)
-        puts.extend(
-            (slot, row.case[0], row.case[1], row.kind, row.name, row.due, row.generation, codec.encode(row.data))
-            for row in writes.timers_put
-        )
+        for case, kind, name in writes.timers_drop:
+            drops.append((slot, case[0], case[1], kind, name))
+        for row in writes.timers_put:
+            place = (slot, row.case[0], row.case[1], row.kind, row.name)
+            puts.append((*place, row.due, row.generation, codec.encode(row.data)))
         if writes.timers_drop or writes.timers_put or unit.blocked:
             slots.append((slot,))
     for sql, rows in ((TIMER_DROP, drops), (TIMER_PUT, puts), (SLOT_TIMER_DUE, slots)):
@@ -208,7 +213,8 @@ def _reviews(db: Connection, staged: Staged) -> None:
 def _inbox(db: Connection, staged: Staged) -> None:
     consumed: Rows = []
     for unit, writes in staged:
-        consumed.extend((unit.slot, arrival, nonce) for arrival, nonce in writes.consumed)
+        if writes.consumed:
+            consumed += [(unit.slot, arrival, nonce) for arrival, nonce in writes.consumed]
         for set_aside in writes.quarantined:
             where = (unit.slot, set_aside.id, set_aside.case[0], set_aside.case[1])
             db.execute(

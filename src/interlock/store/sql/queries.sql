@@ -90,8 +90,11 @@ SELECT min(timer_due) FROM slots WHERE timer_due > ?
 -- === a unit reads ===
 
 -- name: slot
+-- 1 slot, 2 now. The last three spare a unit the statements that would find nothing.
 SELECT epoch, era, lsn, head, now, solo, suspects, sent, relayed, timer_due, generation, paused, semantics,
-    EXISTS (SELECT 1 FROM blocked WHERE slot = ?1)
+    EXISTS (SELECT 1 FROM blocked WHERE slot = ?1),
+    EXISTS (SELECT 1 FROM inbox WHERE slot = ?1 AND blocked = 0),
+    EXISTS (SELECT 1 FROM commands WHERE slot = ?1 AND due <= ?2)
 FROM slots WHERE slot = ?1
 
 -- name: suspects
@@ -150,7 +153,7 @@ UPDATE cases SET version = ?5, lsn_newest = ?6, updated_at = ?7, body = ?8, stat
 WHERE slot = ?1 AND automation = ?2 AND key = ?3 AND version = ?4
 
 -- name: inbox_drop
-DELETE FROM inbox WHERE slot = ? AND blocked IN (0, 1) AND arrival = ? AND nonce = ?
+DELETE FROM inbox WHERE slot = ? AND blocked = 0 AND arrival = ? AND nonce = ?
 
 -- name: command_lost
 UPDATE commands SET state = 3, due = 0, worker = '', deaths = deaths + 1 WHERE slot = ? AND id = ? AND state = 1

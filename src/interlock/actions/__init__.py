@@ -1,1 +1,1 @@
-"""Carry out decisions. An action takes no part in one and knows only its arguments and its key."""
+"""Actions: carrying out what was decided. They take no part in the decision."""

@@ -1,1 +1,1 @@
-"""Answer questions. An advisor knows what advice is and nothing of actions, policies or budgets."""
+"""Advisors: whoever answers a question. They know what advice is, and nothing of actions, policy or cases."""

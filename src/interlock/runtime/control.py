@@ -1,0 +1,126 @@
+"""The operator's hand: pause, resume, and what becomes of a message in quarantine.
+
+A pause is written into every slot under a new generation; each unit and each start reads it under its claim. When
+`pause` returns, no start it covers will begin in any process, and it lists what had started before: those effects are
+outside, and nothing here can take them back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from interlock.kernel.poison import release
+from interlock.ports import Control, Quarantined, Store
+from interlock.runtime.draft import Draft
+from interlock.vocabulary.errors import NotFound, NotNow, Refused
+from interlock.vocabulary.facts import Facts
+from interlock.vocabulary.ids import CaseId, slot_of
+
+OPERATOR = "interlock.operator"
+"""Name under which an operation claims a slot for a moment."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """An effect that had started when a pause took hold."""
+
+    command: str
+    case: CaseId
+    action: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Paused:
+    """What a change of control came to."""
+
+    control: Control
+    started: tuple[Started, ...] = ()
+
+
+def scope(text: str, automations: Iterable[str] = ()) -> str:
+    """A scope as facts name it: `all`, an automation's name, or `automation/action`; the long forms are taken, too."""
+    known = set(automations)
+    if text == "all" or text.startswith(("automation:", "action:")):
+        full = text
+    elif "/" in text:
+        full = f"action:{text}"
+    else:
+        full = f"automation:{text}"
+    named = full.partition(":")[2].partition("/")[0]
+    if full != "all" and (not named or (known and named not in known)):
+        raise Refused(
+            f"{text!r} names nothing that can be paused.",
+            code="bad_scope",
+            hint="Write all, an automation, or automation/action.",
+        )
+    return full
+
+
+def pause(store: Store, scopes: Sequence[str]) -> Paused:
+    """Stop every start that the scopes cover; effects already started go on and are listed."""
+    if not scopes:
+        raise Refused(
+            "A pause needs a scope.", code="bad_scope", hint="Write all, an automation, or automation/action."
+        )
+    control = store.set_control(sorted({*store.control().paused, *scopes}))
+    return Paused(control, tuple(started(store, scopes)))
+
+
+def resume(store: Store, scopes: Sequence[str]) -> Paused:
+    """End these pauses (no scopes: all of them). What they held is judged again where it has become too old."""
+    kept = [one for one in store.control().paused if scopes and one not in scopes]
+    return Paused(store.set_control(kept))
+
+
+def started(store: Store, scopes: Sequence[str]) -> list[Started]:
+    """Effects outside now, of what the scopes cover: started, in doubt, or between two attempts."""
+    facts = Facts(now=0, paused=tuple(scopes))
+    found: dict[str, Started] = {}
+    for lease in store.open_commands():
+        command = lease.command
+        if command.what == "ask" or not facts.is_paused(command.automation, command.action):
+            continue
+        case = CaseId(command.automation, command.key)
+        record = store.case(case)
+        effect = record.effects.get(command.id.rpartition("/")[2]) if record else None
+        if effect is not None and effect.attempt > 0:
+            found[command.id] = Started(command.id, case, effect.action, effect.status)
+    return list(found.values())
+
+
+def release_message(
+    store: Store, name: str, how: Literal["retry", "discard"], principal: str, *, now: int, case: CaseId | None = None
+) -> Quarantined:
+    """End a quarantine: put the message back before what waits for its case, or drop it. `name` as `quarantine` lists it.
+
+    Raises NotFound, or Refused when the same name stands in several cases and none was given.
+    """
+    matches = [one for one in store.quarantine() if one.id == name and case in (None, one.case)]
+    if not matches:
+        raise NotFound(f"Nothing called {name!r} is in quarantine.", hint="`interlock quarantine` lists what is.")
+    if len(matches) > 1:
+        places = ", ".join(str(one.case) for one in matches)
+        raise Refused(
+            f"{name!r} is in quarantine for several cases: {places}.", code="ambiguous", hint="Name the case."
+        )
+    one = matches[0]
+    slot = slot_of(one.case, store.caps.n_slots)
+    with store.units([slot], worker=OPERATOR, now=now) as units:
+        if not units:
+            raise NotNow(f"{one.case} is being worked on; try again.")
+        unit = units[0]
+        facts = Facts(now=unit.now, control=unit.control.generation, paused=unit.control.paused)
+        draft = Draft(unit, facts)
+        record = draft.case(one.case)
+        if record is not None:
+            draft.apply(release(record, one.envelope, facts, how, principal))
+        draft.unquarantine(one)
+        if how == "retry":
+            draft.retry(one.envelope)
+        writes = draft.writes()
+        if writes is not None:
+            unit.commit(writes)
+    return one

@@ -1,0 +1,91 @@
+"""A slot in whose hands a process has died: one message at a time, counted before it is tried.
+
+A segfault, an out-of-memory kill or a loop in C leaves no exception to catch, only a dead worker. Its slots are then
+claimed in solo mode until their inboxes are empty: every message stands alone in its unit, and the attempt is
+committed before the message is touched. A message that has been counted often enough is set aside without being
+tried; its neighbours go on.
+
+Outcomes of calls are put into the inbox first, so that an answer which kills the reducer is counted like any other
+message; so are due timers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from interlock.ports import Store
+from interlock.runtime.draft import Draft
+from interlock.runtime.turns import Cycle, Taken, is_hosted, set_aside, take_turns
+from interlock.vocabulary import limits
+from interlock.vocabulary.events import Envelope
+
+
+@dataclass
+class Solo:
+    """What one visit came to. `kept`: outcomes that are still in memory only, because the slot was busy."""
+
+    taken: Taken
+    relayed: frozenset[int] = frozenset()
+    kept: Sequence[Envelope] = ()
+
+
+def take_solo(store: Store, slot: int, worker: str, cycle: Cycle, outcomes: Sequence[Envelope], *, now: int) -> Solo:
+    """One message of a slot in solo mode; or, when nothing suspicious waits there, the starts."""
+    with store.units([slot], worker=worker, now=now) as units:
+        if not units:
+            return Solo(_nothing(), kept=outcomes)
+        unit = units[0]
+        draft = Draft(unit, cycle.facts(unit))
+        for envelope in outcomes:
+            draft.requeue(envelope)
+        first = next((due for due in unit.messages(1) if is_hosted(cycle, due.envelope.automation)), None)
+        timer = first is not None and first.arrival is None
+        if first is not None and timer and not cycle.frozen:
+            draft.consume(first)
+            draft.requeue(first.envelope)
+        writes = draft.writes()
+        if writes is not None:
+            unit.commit(writes)
+    if writes is not None:
+        return Solo(_nothing(more=True))
+    if first is None or first.arrival is None:
+        return _in_one_unit(store, slot, worker, cycle, now=now, limit=0)
+    if store.attempt(slot, first.arrival) < limits.POISON_ATTEMPTS_MAX:
+        return _in_one_unit(store, slot, worker, cycle, now=now, limit=1)
+    return _give_up(store, slot, worker, cycle, first.arrival, now=now)
+
+
+def _give_up(store: Store, slot: int, worker: str, cycle: Cycle, arrival: tuple[int, str], *, now: int) -> Solo:
+    """Set the message aside without trying it once more."""
+    with store.units([slot], worker=worker, now=now) as units:
+        if not units:
+            return Solo(_nothing(more=True))
+        unit = units[0]
+        due = next((due for due in unit.messages(1) if due.arrival == arrival), None)
+        if due is None:
+            return Solo(_nothing(more=True))
+        draft = Draft(unit, cycle.facts(unit))
+        why = f"The process died {limits.POISON_ATTEMPTS_MAX} times with this message in hand."
+        done, one = set_aside(draft.case(due.envelope.case), due.envelope, draft.facts, why)
+        draft.apply(done)
+        draft.consume(due)
+        draft.quarantined(one)
+        writes = draft.writes()
+        if writes is not None:
+            unit.commit(writes)
+    return Solo(Taken(writes, [], [], True, set(), None, [due.envelope.case], [one], 1))
+
+
+def _in_one_unit(store: Store, slot: int, worker: str, cycle: Cycle, *, now: int, limit: int) -> Solo:
+    with store.units([slot], worker=worker, now=now) as units:
+        if not units:
+            return Solo(_nothing(more=True))
+        taken = take_turns(units[0], cycle, (), limit=limit, look=limit == 0)
+        if taken.writes is not None:
+            units[0].commit(taken.writes)
+    return Solo(taken, units.relayed)
+
+
+def _nothing(*, more: bool = False) -> Taken:
+    return Taken(None, [], [], more, set(), None, [], [])

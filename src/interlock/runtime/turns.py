@@ -1,0 +1,324 @@
+"""One unit: messages in, steps through the kernel, writes and commands out.
+
+The order within a unit is fixed: inbox rows as they arrived, due timers, results of this worker's own calls, then
+starts. So a stop that was accepted before a payment could start is seen first.
+
+Poison: a step that raises sets its message aside, whole, and keeps nothing else of it; the case is blocked until an
+operator decides, and what comes for it waits in the inbox. Its neighbours do not notice.
+
+Start: a perform is handed to the kernel as a message of its own. Only a command that the kernel answers with
+`started` is carried out, and only after this unit has committed.
+
+INVARIANT: a command is launched only if this unit's writes lease it, so it never runs without a durable record of who
+has it.
+INVARIANT: a message of an automation that is not hosted here is left where it is; it is another worker's.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from msgspec import structs
+
+from interlock.kernel.budgets import step_budget
+from interlock.kernel.outcome import Step
+from interlock.kernel.poison import quarantine, quarantine_id
+from interlock.kernel.step import step
+from interlock.ports import Due, Lease, Quarantined, Unit, Writes
+from interlock.runtime.dispatch import answer_envelope, describe, local_of
+from interlock.runtime.draft import Draft
+from interlock.runtime.hosted import Hosted
+from interlock.runtime.recovery import lost_outcome
+from interlock.runtime.watchdog import StepTooLong
+from interlock.vocabulary.advice import Silence
+from interlock.vocabulary.case import CaseRecord
+from interlock.vocabulary.events import Envelope, StartBody
+from interlock.vocabulary.facts import Facts
+from interlock.vocabulary.ids import BUDGETS, CaseId
+
+STARTS_PER_UNIT_MAX = 256
+"""Stored commands looked at in one unit: bounds the length of a transaction."""
+
+START_SOURCE = "interlock.worker"
+
+
+class Guard(Protocol):
+    """Runs a step and ends it if it does not end by itself (raises StepTooLong)."""
+
+    def run(self, step: Callable[[], Step]) -> Step: ...
+
+
+class Unguarded:
+    """Runs a step as it is."""
+
+    def run(self, step: Callable[[], Step]) -> Step:
+        return step()
+
+
+@dataclass
+class Cycle:
+    """What the units of one cycle know beside the store, and share.
+
+    rooms      how many more calls each dependency takes; counted down as units take commands in hand
+    reopens    dependencies whose breaker is open, and when it may be tried again
+    in_hand    whether this worker is carrying out a command already
+    """
+
+    hosted: Mapping[str, Hosted]
+    lease_until: Callable[[int], int]
+    room_of: Callable[[str], int]
+    in_hand: Callable[[str], bool]
+    breaker: Mapping[str, str] = field(default_factory=dict[str, str])
+    reopens: Mapping[str, int] = field(default_factory=dict[str, int])
+    full: frozenset[str] = frozenset()
+    frozen: bool = False
+    guard: Guard = field(default_factory=Unguarded)
+    rooms: dict[str, int] = field(default_factory=dict[str, int])
+
+    def room(self, dependency: str) -> int:
+        room = self.rooms.get(dependency)
+        if room is None:
+            room = self.rooms[dependency] = self.room_of(dependency)
+        return room
+
+    def facts(self, unit: Unit) -> Facts:
+        return Facts(
+            now=unit.now,
+            control=unit.control.generation,
+            paused=unit.control.paused,
+            breaker=dict(self.breaker),
+            frozen_clock=self.frozen,
+        )
+
+
+@dataclass
+class Taken:
+    """What a unit came to. `writes` None: there was nothing to do. `launch` runs after the commit, never before."""
+
+    writes: Writes | None
+    launch: list[Lease]
+    withdrawn: list[str]
+    more: bool
+    starved: set[str]
+    next_due: int | None
+    touched: list[CaseId]
+    quarantined: list[Quarantined]
+    turns: int = 0
+
+
+def take_turns(unit: Unit, cycle: Cycle, outcomes: Sequence[Envelope], *, limit: int, look: bool) -> Taken:
+    """Consume what waits for this slot, at most `limit` messages, and take in hand what may start.
+
+    outcomes   results of this worker's calls; all of them are consumed or requeued
+    look       also look for stored commands that are due or lost, not only at those this unit makes
+    """
+    return _Turns(unit, cycle).run(outcomes, limit=limit, look=look)
+
+
+class _Turns:
+    """The state of one `take_turns`."""
+
+    def __init__(self, unit: Unit, cycle: Cycle) -> None:
+        self._unit = unit
+        self._cycle = cycle
+        self._draft = Draft(unit, cycle.facts(unit))
+        self._launch: dict[str, Lease] = {}
+        self._starved: set[str] = set()
+        self._quarantined: list[Quarantined] = []
+        self._waiting: deque[Lease] = deque()
+        self._tried: set[str] = set()
+        self._turns = 0
+
+    def run(self, outcomes: Sequence[Envelope], *, limit: int, look: bool) -> Taken:
+        unit, draft, cycle = self._unit, self._draft, self._cycle
+        messages = hosted_messages(unit, cycle, limit)
+        draft.load([due.envelope.case for due in messages] + [envelope.case for envelope in outcomes])
+        for due in messages:
+            self._message(due)
+        for envelope in outcomes:
+            self._outcome(envelope)
+        self._starts(look=look)
+        writes = draft.writes()
+        return Taken(
+            writes=writes,
+            launch=list(self._launch.values()),
+            withdrawn=list(draft.commands_dropped),
+            more=len(messages) >= limit,
+            starved=self._starved,
+            next_due=draft.next_due(),
+            touched=[record.case for record, _, _ in writes.cases] if writes else [],
+            quarantined=self._quarantined,
+            turns=self._turns,
+        )
+
+    # --- messages
+
+    def _message(self, due: Due) -> None:
+        draft, envelope = self._draft, due.envelope
+        if due.arrival is None and self._cycle.frozen:
+            return  # a clock that nobody believes makes nothing due
+        record = draft.case(envelope.case)
+        if record is not None and record.blocked:
+            if due.arrival is None:
+                draft.consume(due)
+                draft.requeue(envelope)
+            return
+        draft.consume(due)
+        self._step(record, envelope)
+
+    def _outcome(self, envelope: Envelope) -> None:
+        record = self._draft.case(envelope.case)
+        if record is not None and record.blocked:
+            self._draft.requeue(envelope)
+        else:
+            self._step(record, envelope)
+
+    def _step(self, record: CaseRecord | None, envelope: Envelope) -> Step | None:
+        """Through the kernel; None when the message turned out to be poison and was set aside."""
+        draft, facts = self._draft, self._draft.facts
+        self._turns += 1
+        try:
+            if envelope.automation == BUDGETS:
+                done = step_budget(record, envelope, facts)
+            else:
+                program = self._cycle.hosted[envelope.automation].program
+                done = self._cycle.guard.run(lambda: step(record, envelope, facts, program))
+        except (Exception, SystemExit, StepTooLong) as error:  # noqa: BLE001 - whatever a reducer raises is poison
+            self._set_aside(record, envelope, why_poison(error))
+            return None
+        draft.apply(done)
+        for message, why, blocks in done.quarantined:
+            self._keep(Quarantined(quarantine_name(message), message.case, message, why, facts.now, blocks))
+        return done
+
+    def _set_aside(self, record: CaseRecord | None, envelope: Envelope, why: str) -> None:
+        done, one = set_aside(record, envelope, self._draft.facts, why)
+        self._draft.apply(done)
+        self._keep(one)
+
+    def _keep(self, one: Quarantined) -> None:
+        self._draft.quarantined(one)
+        self._quarantined.append(one)
+
+    # --- starts
+
+    def _starts(self, *, look: bool) -> None:
+        unit, draft, cycle = self._unit, self._draft, self._cycle
+        if look:
+            leases = unit.commands(now=unit.now, full=cycle.full, limit=STARTS_PER_UNIT_MAX)
+            fresh = [
+                one
+                for one in leases
+                if one.command.automation in cycle.hosted
+                and not (draft.dropped(one.command.id) or one.command.id in draft.commands_put)
+            ]
+            draft.load(
+                [CaseId(one.command.automation, one.command.key) for one in fresh if one.command.what == "perform"]
+            )
+            self._waiting.extend(fresh)
+        self._gather()
+        while self._waiting:
+            lease = self._waiting.popleft()
+            if draft.dropped(lease.command.id) or cycle.in_hand(lease.command.id):
+                continue
+            self._start(lease)
+            self._gather()
+
+    def _gather(self) -> None:
+        """Queue the commands that steps of this unit have put and that are due."""
+        draft, now = self._draft, self._unit.now
+        for command in draft.fresh:
+            name = command.id
+            if command.due <= now and draft.commands_put.get(name) is command and name not in draft.leased:
+                self._waiting.append(Lease(command, self._unit.slot))
+        draft.fresh.clear()
+
+    def _start(self, lease: Lease) -> None:
+        draft, cycle, now = self._draft, self._cycle, self._unit.now
+        command = lease.command
+        record = draft.case(CaseId(command.automation, command.key))
+        if record is not None and record.blocked:
+            return
+        if lease.lost:
+            outcome = lost_outcome(lease, now)
+            if outcome is not None:
+                self._forget(command.id)
+                self._step(record, outcome)
+                return
+        dependency = command.dependency
+        if dependency in cycle.reopens:
+            self._forget(command.id)
+            if command.what == "ask":
+                self._step(record, answer_envelope(command, Silence("breaker", f"{dependency} is failing"), now))
+            else:
+                draft.put_command(structs.replace(command, due=max(now + 1, cycle.reopens[dependency])))
+            return
+        if cycle.room(dependency) <= 0:
+            self._starved.add(dependency)
+            return
+        if command.what == "perform":
+            if not cycle.frozen:
+                self._perform(record, lease)
+        else:
+            self._take(lease)
+
+    def _forget(self, command: str) -> None:
+        """The command is answered in this unit; it need not be stored before."""
+        self._draft.commands_put.pop(command, None)
+
+    def _perform(self, record: CaseRecord | None, lease: Lease) -> None:
+        command, now = lease.command, self._unit.now
+        if command.id in self._tried:
+            return  # the kernel has said in this very unit what is to become of it
+        self._tried.add(command.id)
+        name = f"{command.id}@{command.attempt}"
+        body = StartBody(local_of(command), command.attempt)
+        started = self._step(
+            record,
+            Envelope(command.automation, command.key, name, START_SOURCE, command.dependency, now, now, body),
+        )
+        if started is not None and started.started == command.id:
+            self._take(lease)
+
+    def _take(self, lease: Lease) -> None:
+        draft, cycle = self._draft, self._cycle
+        command = draft.commands_put.get(lease.command.id, lease.command)
+        draft.leased[command.id] = cycle.lease_until(self._unit.now)
+        cycle.rooms[command.dependency] = cycle.room(command.dependency) - 1
+        self._launch[command.id] = Lease(command, self._unit.slot, lease.token)
+
+
+def why_poison(error: BaseException) -> str:
+    """Why a message was set aside, for the operator who reads the quarantine."""
+    if isinstance(error, StepTooLong):
+        return "The step did not end within its time limit."
+    return describe(error)
+
+
+def quarantine_name(envelope: Envelope) -> str:
+    """What an operator calls a message in quarantine: its case, and its name within it."""
+    return f"{envelope.case}#{quarantine_id(envelope)}"
+
+
+def set_aside(record: CaseRecord | None, envelope: Envelope, facts: Facts, why: str) -> tuple[Step, Quarantined]:
+    """The turn that blocks a case, and the message as the quarantine keeps it."""
+    one = Quarantined(quarantine_name(envelope), envelope.case, envelope, why, facts.now)
+    return quarantine(record, envelope, facts, why), one
+
+
+def is_hosted(cycle: Cycle, automation: str) -> bool:
+    return automation == BUDGETS or automation in cycle.hosted
+
+
+def hosted_messages(unit: Unit, cycle: Cycle, limit: int) -> list[Due]:
+    """The messages this worker may consume. Others stay, and do not stand in the way of those behind them."""
+    asked = limit
+    while True:
+        found = unit.messages(asked) if asked else []
+        ours = [due for due in found if is_hosted(cycle, due.envelope.automation)]
+        if len(ours) == len(found) or len(ours) >= limit or len(found) < asked or unit.solo:
+            return ours[:limit]
+        asked *= 4

@@ -1,0 +1,96 @@
+"""Ends a turn that does not end by itself.
+
+A user's reducer is pure, but it may loop. The thread that runs turns cannot help itself, so another thread watches:
+past `step_max` it raises `StepTooLong` inside the turn, which ends any loop of Python code and makes the message
+poison like any other exception. A loop in C code does not listen; past `kill_after` the process ends, and the next
+worker claims the slot in solo mode.
+
+INVARIANT: `StepTooLong` is raised only between `begin` and `end`. Both, and the watcher, hold one lock while they
+look and act, and `end` takes back an exception that was sent but has not arrived yet.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from interlock.vocabulary import limits
+
+T = TypeVar("T")
+
+EXIT_STEP_KILLED = 70
+"""Exit code of a process whose turn could not be interrupted (EX_SOFTWARE)."""
+
+
+class StepTooLong(BaseException):
+    """A turn took longer than it may. Not an Exception: a reducer's own `except Exception` does not swallow it."""
+
+
+class Watchdog:
+    """Watches one thread's turns. Times in seconds."""
+
+    def __init__(
+        self,
+        *,
+        step_max: float = limits.STEP_MS_MAX / 1_000,
+        kill_after: float = limits.STEP_KILL_MS / 1_000,
+        die: Callable[[int], object] = os._exit,
+    ) -> None:
+        self._step_max = step_max
+        self._kill_after = kill_after
+        self._die = die
+        self._lock = threading.Lock()
+        self._started = 0.0
+        self._thread = 0
+        self._sent = False
+        self._over = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def run(self, step: Callable[[], T]) -> T:
+        """The step's own result or exception, or StepTooLong."""
+        if self._watcher is None:
+            self._watcher = threading.Thread(target=self._watch, name="interlock-watchdog", daemon=True)
+            self._watcher.start()
+        self._thread = threading.get_ident()
+        self._started = time.monotonic()
+        try:
+            return step()
+        finally:
+            self._end()
+
+    def close(self) -> None:
+        self._over.set()
+
+    def _end(self) -> None:
+        while True:
+            # An exception on its way may arrive inside this very loop; it is then raised here, and the loop goes
+            # round once more.
+            try:
+                with self._lock:
+                    self._started = 0.0
+                    if self._sent:
+                        self._sent = False
+                        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), None)
+            except StepTooLong:
+                continue
+            return
+
+    def _watch(self) -> None:
+        pause = min(0.1, self._step_max / 4)
+        while not self._over.wait(pause):
+            with self._lock:
+                if not self._started:
+                    continue
+                lasted = time.monotonic() - self._started
+                if lasted >= self._kill_after:
+                    self._die(EXIT_STEP_KILLED)
+                elif lasted >= self._step_max:
+                    # Sent again on every look: a reducer may swallow one.
+                    self._sent = True
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                        ctypes.c_ulong(self._thread), ctypes.py_object(StepTooLong)
+                    )

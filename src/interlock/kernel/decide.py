@@ -178,7 +178,7 @@ def evaluate(
             else policy.judge(bound)
         )
         data, failure = bound.to_data(), ""
-    autonomy = _autonomy(program, spec, proposal, again, facts.now)
+    autonomy = autonomy_of(program, spec, proposal, again, facts.now)
     outcome, decided_by, groups, why = combine(
         verdict, failure, autonomy, figures, program.review_group, again.discharged, depth
     )
@@ -309,7 +309,8 @@ def proposal_of(effect: Effect) -> Proposal:
     return effect.proposal
 
 
-def _autonomy(program: Program, spec: ActionSpec, proposal: Proposal, again: Again, now: int) -> Autonomy:
+def autonomy_of(program: Program, spec: ActionSpec, proposal: Proposal, again: Again, now: int) -> Autonomy:
+    """Whether the proposal may run without a person. Pure: `verify` asks again with what a record holds."""
     if again.discharged:
         people = ", ".join(dict.fromkeys(approval.principal for approval in again.approvals))
         return Autonomy("approved", f"Approved by {people}.")

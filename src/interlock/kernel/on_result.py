@@ -35,7 +35,8 @@ def on_result(work: Work, body: ResultBody) -> None:
         _late(work, body)
         return
     spec = work.program.actions[effect.action]
-    if body.phase != effect.phase or body.attempt != effect.attempt:
+    expected = "started" if effect.phase == "perform" else "in_doubt"
+    if body.phase != effect.phase or body.attempt != effect.attempt or effect.status != expected:
         _of_earlier_attempt(work, effect, body)
     elif body.phase == "perform":
         _performed(work, effect, spec, body)

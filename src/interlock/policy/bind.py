@@ -110,8 +110,14 @@ class Inputs:
             if slot.path not in data:
                 return BindFailure(slot.path, "is missing in the record")
             value = data[slot.path]
-            if value is not None:
-                here = raw
+            here = raw
+            if value is None:
+                # Absent, but the records above it that cannot be absent were there.
+                for depth, part in enumerate(slot.parts[:-1]):
+                    if slot.optional[depth]:
+                        break
+                    here = here.setdefault(part, {})
+            else:
                 for part in slot.parts[:-1]:
                     here = here.setdefault(part, {})
                 if slot.type is None:

@@ -83,7 +83,7 @@ def read(state: dict[str, Any]) -> Ask:
 
 def presented(state: dict[str, Any], status: str, m: MessageView) -> Reduction:
     state = {**state, "box": m.data["box"]}
-    return reduction(state, "ready", read(state))
+    return reduction(state, "ready" if status == "waiting" else status, read(state))
 
 
 def stopped(state: dict[str, Any], status: str, m: MessageView) -> Reduction:

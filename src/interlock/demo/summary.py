@@ -1,10 +1,9 @@
-"""What the demonstration showed, as one value: computed from the bank's books, the truth and the ledger; nothing in
-it is a constant.
+"""What the demonstration showed, as one value.
 
-Three ways of working are compared on the same recorded answers of the same readers: the interlock, a plain threshold
-on the leading reader's score, and executing every answer. The two direct ones are judged kindly: each cheque is
-counted once, so what they would have lost by presentations in duplicate and by retrying after lost replies stands
-apart (`repeated`, `lost_replies`).
+All of it is computed from the bank's books, the truth and the ledger; nothing is a constant. Ways of working are
+compared on the same recorded answers of the same readers: the interlock, a plain threshold on a reader's score, and
+executing every answer. The direct ones are judged kindly: each cheque is counted once, so what they would have lost by
+presentations in duplicate and by retrying after lost replies stands apart (`repeated`, `lost_replies`).
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from interlock.demo.judge import CAUSES, Books, Payments, cents, judge
 from interlock.demo.record import Recorded
 from interlock.demo.workspace import Workspace
 from interlock.demo.world import Written
-from interlock.vocabulary.advice import SCORE_ONE
+from interlock.vocabulary.advice import SCORE_ONE, Answer
 from interlock.vocabulary.case import CaseRecord
 from interlock.vocabulary.decision import Decision
 
@@ -66,6 +65,14 @@ class WayOfWorking:
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """An effect of which nobody knows whether it happened."""
+
+    command: str
+    action: str
+
+
+@dataclass(frozen=True)
 class Next:
     """A command to try, and what it shows."""
 
@@ -102,7 +109,7 @@ class Summary:
     repeated: Amount
     stopped_in_time: int
     stopped_too_late: int
-    in_doubt: tuple[str, ...]
+    in_doubt: tuple[Doubt, ...]
     open_reviews: Mapping[str, int]
     quarantined: tuple[str, ...]
     unaccounted: tuple[str, ...]
@@ -120,21 +127,26 @@ def summarise(
     recorded: Recorded,
     reasons: Mapping[str, str],
     *,
+    leader: str,
     events: int,
     seconds: float,
     command: str = "interlock",
 ) -> Summary:
-    """Compute the summary. `reasons`: the policy's rules by id, in words."""
+    """Compute the summary. `reasons`: the policy's rules by id, in words; `leader`: the reader that is asked first."""
     booked = [(transfer.cheque, transfer.amount) for transfer in books.transfers]
     alone = {cheque for cheque, _ in booked if not _by_people(recorded, cheque)}
     mine = judge(written, booked)
-    answers = _answers(recorded)
-    sure = {cheque: a for cheque, a in answers.items() if a[1] is not None and a[1] >= THRESHOLD}
+    answers, beside = _answers(recorded)
+    doubts = tuple(
+        Doubt(f"cheques/{key}/{effect.id}", effect.action)
+        for key, record in recorded.cases.items()
+        for effect in record.effects.values()
+        if effect.status == "in_doubt"
+    )
     lost = [transfer.amount for transfer in books.transfers if transfer.reply_lost and not transfer.waiting]
     ends = {cheque: _end(cheque, recorded, {paid for paid, _ in booked}) for cheque in written}
     stops = [cheque for cheque, one in written.items() if one.stop == "during"]
     late = sum(1 for cheque in stops if ends[cheque] == PAID)
-    threshold = f"Executing the leading reader's answers with a score of at least {THRESHOLD / SCORE_ONE:g}"
     return Summary(
         cheques=len(written),
         seed=workspace.seed,
@@ -150,29 +162,26 @@ def summarise(
         refused=_refused(recorded, reasons),
         ways=(
             _way("With the interlock", mine),
-            _way(threshold, judge(written, [(cheque, a[0]) for cheque, a in sure.items()])),
-            _way("Executing every answer", judge(written, [(cheque, a[0]) for cheque, a in answers.items()])),
+            _way(f"{THRESHOLDED} of the leading reader ({leader})", _direct(written, answers, THRESHOLD)),
+            _way(f"{THRESHOLDED} of the other reader", _direct(written, beside, THRESHOLD)),
+            _way("Executing every answer of the leading reader", _direct(written, answers, 0)),
         ),
         lost_replies=_amount(lost),
         repeated=_repeated(recorded, answers),
         stopped_in_time=len(stops) - late,
         stopped_too_late=late,
-        in_doubt=tuple(
-            f"cheques/{key}/{effect.id}"
-            for key, record in recorded.cases.items()
-            for effect in record.effects.values()
-            if effect.status == "in_doubt"
-        ),
+        in_doubt=doubts,
         open_reviews=dict(
             Counter(group.name for _, review in recorded.reviews for group in review.groups).most_common()
         ),
         quarantined=tuple(recorded.quarantined),
         unaccounted=tuple(cheque for cheque, end in ends.items() if end == UNACCOUNTED),
-        next=_next(workspace, written, recorded, mine, answers, command),
+        next=_next(workspace, written, recorded, mine, answers, doubts, command),
     )
 
 
 PAID = "paid"
+THRESHOLDED = f"Executing answers with a score of at least {THRESHOLD / SCORE_ONE:g}"
 UNACCOUNTED = "nobody knows"
 
 
@@ -214,14 +223,28 @@ def _by_people(recorded: Recorded, cheque: str) -> bool:
     return decision is not None and bool(decision.approvals)
 
 
-def _answers(recorded: Recorded) -> dict[str, tuple[int, int | None]]:
-    """The leading reader's recorded answer per cheque: cents and score, in the order in which the cases lie."""
-    answers: dict[str, tuple[int, int | None]] = {}
+Answers = dict[str, tuple[int, int | None]]
+"""A reader's answers by cheque: cents and score."""
+
+
+def _answers(recorded: Recorded) -> tuple[Answers, Answers]:
+    """The recorded answers of the reader that led, and of the one beside it."""
+    led: Answers = {}
+    beside: Answers = {}
     for key, record in recorded.cases.items():
-        for kept in record.answers.values():
-            answers[key] = (cents(str(kept.answer.value["amount"])), kept.answer.score)
-            break
-    return answers
+        for kept in list(record.answers.values())[:1]:
+            led[key] = _answer(kept.answer)
+            beside.update((key, _answer(other)) for other in kept.others.values() if isinstance(other, Answer))
+    return led, beside
+
+
+def _answer(answer: Answer) -> tuple[int, int | None]:
+    return cents(str(answer.value["amount"])), answer.score
+
+
+def _direct(written: Mapping[str, Written], answers: Answers, threshold: int) -> Payments:
+    """What executing answers from this score on would have paid."""
+    return judge(written, [(cheque, paid) for cheque, (paid, score) in answers.items() if (score or 0) >= threshold])
 
 
 def _people(recorded: Recorded, reasons: Mapping[str, str]) -> tuple[Reason, ...]:
@@ -254,7 +277,7 @@ def _words(rule: str, reasons: Mapping[str, str]) -> str:
     return reasons.get(rule, NOT_RULES.get(rule, rule)).rstrip(".")
 
 
-def _repeated(recorded: Recorded, answers: Mapping[str, tuple[int, int | None]]) -> Amount:
+def _repeated(recorded: Recorded, answers: Answers) -> Amount:
     """What paying on every presentation would have paid once more."""
     again = [
         key for key, record in recorded.cases.items() if record.state.get("presentations", 0) > 1 and key in answers
@@ -287,7 +310,8 @@ def _next(
     written: Mapping[str, Written],
     recorded: Recorded,
     mine: Payments,
-    answers: Mapping[str, tuple[int, int | None]],
+    answers: Answers,
+    doubts: tuple[Doubt, ...],
     command: str,
 ) -> tuple[Next, ...]:
     """Commands to try, with ids of this very run."""
@@ -323,6 +347,11 @@ def _next(
     if alone is not None:
         step(f"explain {alone.id}", "a payment without a person, and what permitted it")
         step(f"history {alone.id.rpartition('/')[0]}", "everything that happened to that cheque")
+    for doubt in doubts[:1]:
+        step(
+            f"resolve {doubt.command} happened --as NAME",
+            f"end a doubt, after looking into the bank's books: {workspace.books}",
+        )
     if recorded.reviews:
         step("reviews", "what waits for a person; `approve`, `edit` and `reject` take one of these ids")
     step("verify", "whether anybody changed the record")

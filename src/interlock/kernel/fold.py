@@ -11,15 +11,19 @@ INVARIANT: apply(plain(before), diff(before, after)) reads as `after`, for any t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any, cast
 
 import msgspec
 
+from interlock.vocabulary.action import Effect
 from interlock.vocabulary.case import CaseRecord
 
 Patch = dict[str, Any]
 
 _FIELDS = tuple(CaseRecord.__struct_fields__)
+_values = attrgetter(*_FIELDS)
+_effect_values = attrgetter(*Effect.__struct_fields__)
 
 
 def diff(before: CaseRecord, after: CaseRecord) -> Patch:
@@ -28,9 +32,7 @@ def diff(before: CaseRecord, after: CaseRecord) -> Patch:
     """
     put: dict[str, Any] = {}
     inside: dict[str, Patch] = {}
-    for name in _FIELDS:
-        old = getattr(before, name)
-        new = getattr(after, name)
+    for name, old, new in zip(_FIELDS, _values(before), _values(after), strict=True):
         if old is new or old == new:
             continue
         if isinstance(new, dict) and isinstance(old, dict):
@@ -55,6 +57,10 @@ def _diff_mappings(old: Mapping[str, Any], new: Mapping[str, Any]) -> Patch:
             put[key] = value
         elif isinstance(value, dict) and isinstance(was, dict):
             inside[key] = _diff_mappings(cast("dict[str, Any]", was), cast("dict[str, Any]", value))
+        elif isinstance(value, Effect) and isinstance(was, Effect):
+            # An effect changes a field or two at a time, and often.
+            fields = zip(Effect.__struct_fields__, _effect_values(was), _effect_values(value), strict=True)
+            inside[key] = {"+": {name: new for name, old, new in fields if old is not new and old != new}}
         else:
             put[key] = value
     return _patch(put, [key for key in old if key not in new], inside)

@@ -1,0 +1,276 @@
+"""The only place where raw data meets a user's types: events and calls at the door, answers and results coming back,
+models going out.
+
+Whatever comes in is validated and leaves as plain data; whatever goes out to a user's function is rebuilt from plain
+data. A Rejected says
+which path was wrong and why, never the value, which may be personal.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, cast
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
+
+from interlock.automation.codec import Codec, explain
+from interlock.automation.definition import ActionType, Definition, EventType, QuestionType
+from interlock.automation.markers import Advice
+from interlock.automation.models import Action, Case, Event, Question
+from interlock.automation.payloads import Document, Picture
+from interlock.automation.sampling import sample
+from interlock.automation.shape import payload_paths, shape_of
+from interlock.kernel.program import Data, Rejected
+from interlock.vocabulary import canonical
+from interlock.vocabulary.advice import Answer, score_micro
+from interlock.vocabulary.errors import Refused
+from interlock.vocabulary.limits import ADVICE_BYTES_MAX, RATIONALE_CHARS_MAX, TEXT_ID_CHARS_MAX
+
+ACTION_TAG = "action"
+"""In the plain form of an answer that is an action, the name stands under this key beside the arguments."""
+
+
+class Wire:
+    """Plain data to models and back, for one definition."""
+
+    def __init__(self, definition: Definition) -> None:
+        self.definition = definition
+        self._by_type_name = {action.type.__name__: action for action in definition.actions.values()}
+
+    # --- events and calls ---------------------------------------------------------------------------------------------
+
+    def event_data(self, type: str, raw: object) -> tuple[Data, str]:
+        """Plain data and case key of an incoming event.
+
+        Raises Rejected: unknown type, unknown or missing field, wrong or unbounded value.
+        """
+        event = self.event_type(type)
+        if not isinstance(raw, Mapping):
+            raise Rejected(f"{type}: data must be an object with the event's fields.")
+        return self._keyed(event, event.codec.normalise(raw))
+
+    def event_plain(self, event: Event) -> tuple[str, Data, str]:
+        """Type, plain data and case key of a user's event."""
+        name = type(event).__name__
+        known = self.event_type(name)
+        if not isinstance(event, known.type):
+            raise Rejected(f"{name} is an event of another automation, not of {self.definition.name}.")
+        return (name, *self._keyed(known, _dumped(known.codec, event, name)))
+
+    def event_type(self, name: str) -> EventType:
+        """The event type of this name. Raises Rejected with near names."""
+        return _known(self.definition.events, name, "event type")
+
+    def _keyed(self, event: EventType, data: Data) -> tuple[Data, str]:
+        key = data[self.definition.key]
+        if not isinstance(key, str) or not key or len(key) > TEXT_ID_CHARS_MAX:
+            raise Rejected(f"{self.definition.key}: a case key is text of 1 to {TEXT_ID_CHARS_MAX} characters.")
+        return data, key
+
+    def action_type(self, name: str) -> ActionType:
+        """The action called `return_unpaid` or `ReturnUnpaid`. Raises Rejected with near names."""
+        found = self._by_type_name.get(name)
+        return found if found is not None else _known(self.definition.actions, name, "action")
+
+    def action_name(self, name: str) -> str:
+        return self.action_type(name).name
+
+    def call_args(self, action: str, raw: object) -> Data:
+        """Plain arguments of a call from outside."""
+        known = self.action_type(action)
+        if not isinstance(raw, Mapping):
+            raise Rejected(f"{known.name}: arguments must be an object.")
+        return known.codec.normalise(raw)
+
+    def action_plain(self, action: Action[Any]) -> tuple[str, Data]:
+        """Name and plain arguments of a user's action."""
+        known = self.action_type(type(action).__name__)
+        if not isinstance(action, known.type):
+            raise Rejected(
+                f"{type(action).__name__} is an action of another automation, not of {self.definition.name}."
+            )
+        data = _dumped(known.codec, action, known.name)
+        return known.name, known.codec.normalise(data)
+
+    def action(self, name: str, args: Data) -> Action[Any]:
+        """The model that a performer, checker or fence is given."""
+        return cast("Action[Any]", _loaded(self.action_type(name).codec, args, name))
+
+    # --- questions and answers ----------------------------------------------------------------------------------------
+
+    def question_type(self, name: str) -> QuestionType:
+        return _known(self.definition.questions, name, "question")
+
+    def question(self, name: str, fields: Data) -> Question[Any]:
+        """The model that an advisor is given."""
+        return cast("Question[Any]", _loaded(self.question_type(name).codec, fields, name))
+
+    def answer_value(self, question: str, raw: object) -> Any:
+        """Plain value of an answer, from a model or from raw data (`{"action": name, ...}` where the answer is an
+        action).
+        """
+        known = self.question_type(question)
+        if known.answer is not None:
+            value = _dumped(known.answer, raw, "answer") if _is_model(raw) else raw
+            return known.answer.normalise(value)
+        if isinstance(raw, Action):
+            name, args = self.action_plain(cast("Action[Any]", raw))
+        elif isinstance(raw, Mapping):
+            fields = dict(cast("Mapping[str, Any]", raw))
+            name = fields.pop(ACTION_TAG, None)
+            if not isinstance(name, str):
+                raise Rejected(f"{ACTION_TAG}: the answer names one of {', '.join(known.actions)}.")
+            action = self.action_type(name)
+            name, args = action.name, action.codec.normalise(fields)
+        else:
+            raise Rejected(f"the answer is one of the actions {', '.join(known.actions)}.")
+        if name not in known.actions:
+            raise Rejected(f"{name} is no answer to {question}: {', '.join(known.actions)} are.")
+        return {ACTION_TAG: name, **args}
+
+    def answer_model(self, question: str, value: Any) -> Any:
+        """The typed value of a plain answer."""
+        known = self.question_type(question)
+        if known.answer is not None:
+            return _loaded(known.answer, value, question)
+        fields = dict(value)
+        return self.action(fields.pop(ACTION_TAG), fields)
+
+    def advice_answer(self, question: str, advice: object) -> Answer:
+        """What an advisor returned, as the value that enters the case.
+
+        Raises Rejected for anything that is no answer to this question.
+        """
+        if not isinstance(advice, Advice):
+            raise Rejected(f"an advisor returns Advice, not {type(advice).__name__}.")
+        given = cast("Advice[Any]", advice)
+        value = self.answer_value(question, given.value)
+        try:
+            score = score_micro(given.score)
+        except (Refused, ArithmeticError, ValueError, TypeError):
+            raise Rejected("score: it is a number from 0 to 1, or None.") from None
+        if not isinstance(cast("object", given.rationale), str) or len(given.rationale) > RATIONALE_CHARS_MAX:
+            raise Rejected(
+                f"rationale: text of at most {RATIONALE_CHARS_MAX} characters; longer text belongs into evidence."
+            )
+        evidence = tuple(_evidence(one) for one in given.evidence)
+        answer = Answer(value, score, given.rationale, evidence, dict(given.usage))
+        size = len(_bytes(answer))
+        if size > ADVICE_BYTES_MAX:
+            raise Rejected(f"an answer of {size} bytes is larger than {ADVICE_BYTES_MAX}.")
+        return answer
+
+    def answer_schema(self, question: str) -> dict[str, Any]:
+        """JSON schema of an answer, for advisors that need one."""
+        known = self.question_type(question)
+        if known.answer is not None:
+            return TypeAdapter[Any](known.answer_type).json_schema()
+        options: list[dict[str, Any]] = []
+        for name, cls in known.actions.items():
+            schema = cls.model_json_schema()
+            options.append(
+                {
+                    **schema,
+                    "properties": {ACTION_TAG: {"const": name}, **schema.get("properties", {})},
+                    "required": [ACTION_TAG, *schema.get("required", [])],
+                }
+            )
+        return {"anyOf": options}
+
+    # --- results and cases --------------------------------------------------------------------------------------------
+
+    def result_plain(self, action: str, value: object) -> Any:
+        """Plain form of what a performer returned. Raises Rejected if it is not the action's result."""
+        known = self.action_type(action)
+        return known.result.normalise(
+            _dumped(known.result, value, f"result of {known.name}") if _is_model(value) else value
+        )
+
+    def result(self, action: str, plain: Any) -> Any:
+        """The typed result."""
+        return _loaded(self.action_type(action).result, plain, action)
+
+    def check_outcome(self, action: str, value: object) -> tuple[bool, Any]:
+        """(happened, plain result) of what a checker returned:
+
+        None or False is "not found", True is "happened" for actions without result.
+        """
+        if value is None or value is False:
+            return False, None
+        if value is True and self.action_type(action).result_type is type(None):
+            return True, None
+        return True, self.result_plain(action, value)
+
+    def case(self, state: Data, status: str) -> Case:
+        """The typed state of a case."""
+        return cast(
+            "Case", _loaded(self.definition.case_codec, {**state, "status": status}, self.definition.case.__name__)
+        )
+
+    def sample(self, type_: Any) -> Any:
+        """The simplest valid value of a type (a result type, an event), for stubs and generated tests."""
+        return sample(type_)
+
+    @cached_property
+    def payload_fields(self) -> Mapping[str, tuple[str, ...]]:
+        """Per type name, the dotted paths of pictures and documents in it."""
+        typed: list[tuple[str, Codec]] = [(self.definition.case.__name__, self.definition.case_codec)]
+        for table in (self.definition.events, self.definition.questions, self.definition.actions):
+            typed += [(one.type.__name__, one.codec) for one in table.values()]
+        return {name: paths for name, codec in typed if (paths := payload_paths(shape_of(codec.schema)))}
+
+
+def _known(table: Mapping[str, Any], name: str, what: str) -> Any:
+    found = table.get(name)
+    if found is None:
+        raise Rejected(f"unknown {what} {name!r}. {nearest(name, table)}".rstrip())
+    return found
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """What a misspelt word may have meant."""
+    choices = sorted(known)
+    lowered = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean {lowered[close[0]]}?"
+    return f"Known: {', '.join(choices[:12])}." if choices else ""
+
+
+def _is_model(value: object) -> bool:
+    return isinstance(value, BaseModel | Decimal | Picture | Document)
+
+
+def _loaded(codec: Codec, plain: Any, what: str) -> Any:
+    try:
+        return codec.load(plain)
+    except ValidationError as error:
+        raise Rejected(f"{what}: {explain(error)}") from None
+
+
+def _dumped(codec: Codec, value: Any, what: str) -> Any:
+    try:
+        return codec.dump(value)
+    except PydanticSerializationError as error:
+        raise Rejected(f"{what}: {str(error).splitlines()[0]}") from None
+
+
+def _bytes(answer: Answer) -> bytes:
+    try:
+        return canonical.encode(answer)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise Rejected(f"the answer cannot be recorded: {error}") from None
+
+
+def _evidence(one: object) -> str:
+    match one:
+        case Picture(digest=digest) | Document(digest=digest):
+            return digest
+        case str() if len(one) <= RATIONALE_CHARS_MAX:
+            return one
+        case _:
+            raise Rejected("evidence: pictures, documents or short texts.")

@@ -1,9 +1,9 @@
 """Apply what the units of one transaction staged.
 
 One list of rows per kind of statement, over all units: the cost of a statement is then mostly its rows. Order between
-kinds matters where one reads what another wrote: the claim first, since a lost race must show before anything else is
-looked at; drops before puts, so that a unit may replace; the blocking of cases before anything is put back into an
-inbox.
+kinds matters where one sees what another wrote: the claim first, since a lost race must show before anything else is
+looked at; drops before puts, so that a unit may replace; what is consumed before its case is blocked, and that before
+anything is put back.
 
 INVARIANT: a slot's `lsn` and `head` are those of its newest ledger row. Entries that do not continue the chain are a
 bug and stop here.
@@ -60,10 +60,12 @@ def apply(db: Connection, staged: Staged, *, relaying: bool, n_slots: int) -> fr
     _claims(db, staged)
     _cases(db, staged, n_slots)
     _commands(db, staged)
+    _consumed(db, staged)
+    _set_aside(db, staged)
     _blocking(db, staged)
     _timers(db, staged)
     _reviews(db, staged)
-    _inbox(db, staged)
+    _put_back(db, staged)
     relayed = _sends(db, staged, relaying=relaying, n_slots=n_slots)
     for unit, _ in staged:
         if unit.solo_before:
@@ -210,23 +212,28 @@ def _reviews(db: Connection, staged: Staged) -> None:
             db.executemany(REVIEW_GROUP_PUT, [(*place, name, review.expires_at) for name in names])
 
 
-def _inbox(db: Connection, staged: Staged) -> None:
-    consumed: Rows = []
+def _consumed(db: Connection, staged: Staged) -> None:
+    rows: Rows = []
     for unit, writes in staged:
         if writes.consumed:
-            consumed += [(unit.slot, arrival, nonce) for arrival, nonce in writes.consumed]
-        for set_aside in writes.quarantined:
-            where = (unit.slot, set_aside.id, set_aside.case[0], set_aside.case[1])
-            db.execute(
-                QUARANTINE_PUT,
-                (*where, set_aside.at, set_aside.blocks, set_aside.why, codec.encode(set_aside.envelope)),
-            )
-        for id_ in writes.quarantine_drop:
-            db.execute(QUARANTINE_DROP, (unit.slot, id_))
-    if consumed and db.executemany(INBOX_DROP, consumed).rowcount != len(consumed):
+            rows += [(unit.slot, arrival, nonce) for arrival, nonce in writes.consumed]
+    if rows and db.executemany(INBOX_DROP, rows).rowcount != len(rows):
         raise StoreConflict(
             "A message was consumed that is no longer in the inbox.", hint="Nothing was written; run the unit again."
         )
+
+
+def _set_aside(db: Connection, staged: Staged) -> None:
+    for unit, writes in staged:
+        for set_aside in writes.quarantined:
+            where = (unit.slot, set_aside.id, set_aside.case[0], set_aside.case[1])
+            what = (set_aside.at, set_aside.blocks, set_aside.why, codec.encode(set_aside.envelope))
+            db.execute(QUARANTINE_PUT, (*where, *what))
+        for id_ in writes.quarantine_drop:
+            db.execute(QUARANTINE_DROP, (unit.slot, id_))
+
+
+def _put_back(db: Connection, staged: Staged) -> None:
     for unit, writes in staged:
         for message in writes.requeued:
             db.execute(INBOX_ADD, inbox_row(unit.slot, unit.now, message))

@@ -1,0 +1,47 @@
+"""Each test of this folder runs once per implementation; those that open a place twice, once per lasting one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from interlock.ports import Store
+from tests.conformance.stores import IMPLEMENTATIONS, Implementation
+
+Factory = Callable[..., Any]
+
+
+def factory(implementation: Implementation, place: Path) -> Iterator[Factory]:
+    opened: list[Store] = []
+
+    def open_one(**options: Any) -> Store:
+        store = implementation.open(place, **options)
+        opened.append(store)
+        return store
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture(params=IMPLEMENTATIONS, ids=lambda implementation: implementation.name)
+def store_factory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Factory]:
+    """Opens the test's store. Only the first call may be relied on: a store in memory is another one each time."""
+    yield from factory(request.param, tmp_path)
+
+
+@pytest.fixture
+def store(store_factory: Factory) -> Any:
+    return store_factory()
+
+
+@pytest.fixture(
+    params=[implementation for implementation in IMPLEMENTATIONS if implementation.lasting],
+    ids=lambda implementation: implementation.name,
+)
+def lasting_factory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Factory]:
+    """Opens the test's store, and the same one again with every further call, as another process would."""
+    yield from factory(request.param, tmp_path)

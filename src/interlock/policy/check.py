@@ -275,12 +275,17 @@ class _Checker:
             )
             return None
         if isinstance(path.type, InvisibleType):
-            self.note("invisible", at, f"rules cannot read `{path.text}`", path.type.reason)
+            self._invisible(at, path.text, path.type)
             return None
         kind = kind_of(path.type)
         if path.text == "proposal.action":
             return _value(ActionName(kind), facts)
         return _value(Input(kind, path.text), facts)
+
+    def _invisible(self, at: Expr, path: str, type_: InvisibleType) -> None:
+        """A field without a bound. One without a reason had a type that could not be read, which was reported there."""
+        if type_.reason:
+            self.note("invisible", at, f"rules cannot read `{path}`", type_.reason)
 
     def _word(self, tree: syntax.Name, facts: Facts) -> Checked | None:
         scope, name = self._scope, tree.name
@@ -430,7 +435,7 @@ class _Checker:
     def _follow(self, path: _Path, steps: list[syntax.Member]) -> _Path | None:
         for step in steps:
             if isinstance(path.type, InvisibleType):
-                self._note("invisible", step.start, step.end, f"rules cannot read `{path.text}`", path.type.reason)
+                self._invisible(step, path.text, path.type)
                 return None
             if not isinstance(path.type, RecordType):
                 kind = _a(kind_of(path.type))
@@ -498,7 +503,7 @@ class _Checker:
             return None
         path = self._path(at, facts)
         if path is not None and isinstance(path.type, InvisibleType):
-            self.note("invisible", at, f"rules cannot read `{path.text}`", path.type.reason)
+            self._invisible(at, path.text, path.type)
             return None
         return path
 

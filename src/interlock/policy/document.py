@@ -88,11 +88,14 @@ def read(report: Report) -> Node | None:
     if len(text) > DOCUMENT_CHARS_MAX:
         report.add("too_large", 0, f"the document has {len(text)} characters; the limit is {DOCUMENT_CHARS_MAX}")
         return None
+    # YAML 1.1 lets `?` end a plain scalar inside { }, so `{amount?: int 0..5}` would not be read. A question mark means
+    # nothing in a policy's YAML (a key is a word), so an unused private character stands in for it while parsing.
+    mark_free = next((char for char in map(chr, range(0xE000, 0xF8FF)) if char not in text), "?")
     try:
-        return _build(report, yaml.SafeLoader(text))
+        return _build(report, yaml.SafeLoader(text.replace("?", mark_free)), mark_free)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        problem = error.problem or error.context or "not readable"
+        problem = (error.problem or error.context or "not readable").replace(mark_free, "?")
         report.add("yaml", mark.index if mark else 0, f"not valid YAML: {problem}", _yaml_hint(problem))
     except yaml.reader.ReaderError as error:
         index = error.position if isinstance(error.position, int) else 0
@@ -108,7 +111,7 @@ def _yaml_hint(problem: str) -> str:
     return "put an expression in quotes when it begins with a quote, ! or &, or contains `: `, `, `, [ ] or { } or ` #`"
 
 
-def _build(report: Report, loader: yaml.SafeLoader) -> Node | None:
+def _build(report: Report, loader: yaml.SafeLoader, mark: str) -> Node | None:
     """Build nodes from the parser's events: a loop over a stack, so no nesting can exhaust the interpreter."""
     root: Node | None = None
     stack: list[_Open] = []
@@ -133,12 +136,17 @@ def _build(report: Report, loader: yaml.SafeLoader) -> Node | None:
                 return None
             if event.anchor is not None:
                 report.add("yaml", start, "anchors are not part of a policy", "use params and define for what repeats")
+                return None
             if event.tag is not None:
                 report.add(
-                    "yaml", start, f"`{event.tag}` is a YAML tag here", "put an expression that begins with ! in quotes"
+                    "yaml",
+                    start,
+                    f"`{event.tag.replace(mark, '?')}` is a YAML tag here",
+                    "put an expression that begins with ! in quotes",
                 )
+                return None
             if isinstance(event, yaml.ScalarEvent):
-                node: Node = _scalar(report.text, event)
+                node: Node = _scalar(report.text, event, mark)
             else:
                 if len(stack) >= DOCUMENT_DEPTH_MAX:
                     report.add("too_large", start, f"nested deeper than {DOCUMENT_DEPTH_MAX}")
@@ -158,9 +166,9 @@ def _build(report: Report, loader: yaml.SafeLoader) -> Node | None:
                 root = node
 
 
-def _scalar(text: str, event: yaml.ScalarEvent) -> Scalar:
+def _scalar(text: str, event: yaml.ScalarEvent, mark: str) -> Scalar:
     start, end = event.start_mark.index, event.end_mark.index
-    return Scalar(start, end, event.value, event.style or "", text[start:end])
+    return Scalar(start, end, event.value.replace(mark, "?"), event.style or "", text[start:end])
 
 
 def _entries(report: Report, done: _Open) -> Entries:

@@ -62,7 +62,10 @@ def canonical(type_: LeafType, raw: object) -> Any:
                 )
             return text
         case TimestampType():
-            return _within(_moment(raw, timestamp_us, "a timestamp"), TIMESTAMP_MIN, TIMESTAMP_MAX, 0)
+            moment = _moment(raw, timestamp_us, "a timestamp")
+            if TIMESTAMP_MIN <= moment <= TIMESTAMP_MAX:
+                return moment
+            raise Unfit(f"{shown(raw)} is outside the years 1 to 9999")
         case DurationType(lo, hi):
             return _within(_moment(raw, iso_duration_us, "a duration"), lo, hi, 0)
         case ListType(item, max_items):

@@ -45,6 +45,10 @@ class Breaker:
     def sent(self, now: int) -> None:
         self._trying = self._opened_at is not None
 
+    def given_up(self) -> None:
+        """A call was withdrawn before it said anything; another may try."""
+        self._trying = False
+
     def succeeded(self) -> None:
         self._failures, self._opened_at, self._trying = 0, None, False
 

@@ -17,6 +17,7 @@ from interlock.runtime.draft import Draft
 from interlock.vocabulary.errors import NotFound, NotNow, Refused
 from interlock.vocabulary.facts import Facts
 from interlock.vocabulary.ids import CaseId, slot_of
+from interlock.vocabulary.review import Review
 
 OPERATOR = "interlock.operator"
 """Name under which an operation claims a slot for a moment."""
@@ -59,6 +60,26 @@ def scope(text: str, automations: Iterable[str] = ()) -> str:
     return full
 
 
+CLOCK = "clock:"
+"""Prefix under which the control row keeps the wall clock that an operator has accepted last. It pauses nothing."""
+
+
+def accept_clock(store: Store, wall: int) -> Control:
+    """Say that the wall clock (microseconds) is right after a jump ahead; every worker on this store goes on."""
+    kept = [one for one in store.control().paused if not one.startswith(CLOCK)]
+    return store.set_control([*kept, f"{CLOCK}{wall}"])
+
+
+def clock_accepted_at(control: Control) -> int:
+    """The wall clock that was accepted last; 0 when none was."""
+    return max((int(one.removeprefix(CLOCK)) for one in control.paused if one.startswith(CLOCK)), default=0)
+
+
+def in_force(control: Control) -> tuple[str, ...]:
+    """The pauses in force, as an operator named them."""
+    return tuple(one for one in control.paused if not one.startswith(CLOCK))
+
+
 def pause(store: Store, scopes: Sequence[str]) -> Paused:
     """Stop every start that the scopes cover; effects already started go on and are listed."""
     if not scopes:
@@ -71,7 +92,8 @@ def pause(store: Store, scopes: Sequence[str]) -> Paused:
 
 def resume(store: Store, scopes: Sequence[str]) -> Paused:
     """End these pauses (no scopes: all of them). What they held is judged again where it has become too old."""
-    kept = [one for one in store.control().paused if scopes and one not in scopes]
+    paused = store.control().paused
+    kept = [one for one in paused if one.startswith(CLOCK) or (scopes and one not in scopes)]
     return Paused(store.set_control(kept))
 
 
@@ -91,22 +113,30 @@ def started(store: Store, scopes: Sequence[str]) -> list[Started]:
     return list(found.values())
 
 
-def release_message(
-    store: Store, name: str, how: Literal["retry", "discard"], principal: str, *, now: int, case: CaseId | None = None
-) -> Quarantined:
-    """End a quarantine: put the message back before what waits for its case, or drop it. `name` as `quarantine` lists it.
+VerdictName = Literal["approve", "reject", "edit"]
 
-    Raises NotFound, or Refused when the same name stands in several cases and none was given.
-    """
-    matches = [one for one in store.quarantine() if one.id == name and case in (None, one.case)]
-    if not matches:
-        raise NotFound(f"Nothing called {name!r} is in quarantine.", hint="`interlock quarantine` lists what is.")
-    if len(matches) > 1:
-        places = ", ".join(str(one.case) for one in matches)
-        raise Refused(
-            f"{name!r} is in quarantine for several cases: {places}.", code="ambiguous", hint="Name the case."
+
+def open_review(store: Store, case: CaseId, local: str) -> Review:
+    """The open review of this name. Raises NotFound."""
+    record = store.case(case)
+    found = record.reviews.get(local) if record else None
+    if found is None:
+        raise NotFound(
+            f"No review {case}/{local} is open.", hint="It may have been decided, have expired, or been replaced."
         )
-    one = matches[0]
+    return found
+
+
+def release_message(
+    store: Store, name: str, how: Literal["retry", "discard"], principal: str, *, now: int
+) -> Quarantined:
+    """End a quarantine: put the message back before what waits for its case, or drop it.
+
+    `name` as the quarantine lists it. Raises NotFound.
+    """
+    one = next((one for one in store.quarantine() if one.id == name), None)
+    if one is None:
+        raise NotFound(f"Nothing called {name!r} is in quarantine.", hint="`interlock quarantine` lists what is.")
     slot = slot_of(one.case, store.caps.n_slots)
     with store.units([slot], worker=OPERATOR, now=now) as units:
         if not units:

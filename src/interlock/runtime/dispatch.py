@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from interlock.ports import Garbled, Lease, NotDone
 from interlock.runtime.breaker import Breaker
-from interlock.runtime.hosted import Hosted, concurrency_of, default_concurrency
+from interlock.runtime.hosted import Hosted, concurrency_of
 from interlock.runtime.timers import Deadline, Deadlines
 from interlock.vocabulary import canonical, limits
 from interlock.vocabulary.action import Command
@@ -121,7 +121,7 @@ class Dispatcher:
         self._hosted = hosted
         self._now = now
         self._arrived = arrived
-        self._most = concurrency_of(hosted)
+        self._most: dict[str, int] = {}
         self._breaker_failures = breaker_failures
         self._breaker_open = breaker_open
         self._breakers: dict[str, Breaker] = {}
@@ -141,18 +141,23 @@ class Dispatcher:
 
     def room(self, dependency: str, now: int) -> int:
         """How many more calls this dependency takes now."""
-        most = self._most.get(dependency)
-        if most is None:
-            most = self._most[dependency] = default_concurrency(dependency)
-        room = max(0, most - self._busy.get(dependency, 0))
+        room = max(0, self._most_of(dependency) - self._busy.get(dependency, 0))
         breaker = self._breakers.get(dependency)
         return room if breaker is None else breaker.room(now, room)
 
-    def full(self, now: int) -> frozenset[str]:
+    def full(self) -> frozenset[str]:
         """Dependencies that take nothing now because enough calls are in flight."""
-        return frozenset(
-            name for name, busy in self._busy.items() if busy >= self._most.get(name, default_concurrency(name))
-        )
+        return frozenset(name for name, busy in self._busy.items() if busy >= self._most_of(name))
+
+    def _most_of(self, dependency: str) -> int:
+        most = self._most.get(dependency)
+        if most is None:
+            most = self._most[dependency] = concurrency_of(self._hosted, dependency)
+        return most
+
+    def forget_limits(self) -> None:
+        """Another automation is hosted: what dependencies take is looked up anew."""
+        self._most.clear()
 
     def unwell(self, now: int) -> tuple[dict[str, str], dict[str, int]]:
         """Dependencies whose breaker is not closed: their states, and when each may be tried again."""
@@ -194,6 +199,9 @@ class Dispatcher:
             call = self._calls.get(name)
             if call is not None and call.command.what == "ask":
                 self._close(call)
+                breaker = self._breakers.get(call.command.dependency)
+                if breaker is not None:
+                    breaker.given_up()
 
     def take(self) -> list[tuple[int, Envelope]]:
         """Outcomes since the last call, with their slots, in order of arrival."""
@@ -230,10 +238,9 @@ class Dispatcher:
             call.deadline = self._deadlines.after(self._time_for(command) / 1_000_000, partial(self._timeout, call))
 
     def _time_for(self, command: Command) -> int:
-        """Microseconds one call may take: the command's own, the release's for the action, or the limit for all."""
-        if command.timeout:
-            return command.timeout
-        return self._hosted[command.automation].timeouts.get(command.action, limits.EFFECT_TIMEOUT_MS * 1_000)
+        """Microseconds one call may take: the release's for the dependency, the command's own, or the limit for all."""
+        said = self._hosted[command.automation].timeouts.get(command.dependency) or command.timeout
+        return said or limits.EFFECT_TIMEOUT_MS * 1_000
 
     def _begin(self, command: Command) -> Awaitable[Any]:
         hosted = self._hosted[command.automation]

@@ -15,7 +15,7 @@ class Hosted:
     """One automation under one release, able to run.
 
     concurrency  calls in flight per dependency, where the release says so
-    timeouts     microseconds per action, where the release says so
+    timeouts     microseconds one call to a dependency may take, where the release says so
     """
 
     program: Program
@@ -25,18 +25,12 @@ class Hosted:
     timeouts: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
-def concurrency_of(hosted: Mapping[str, Hosted]) -> dict[str, int]:
-    """Calls in flight per dependency over several automations.
+def concurrency_of(hosted: Mapping[str, Hosted], dependency: str) -> int:
+    """Calls in flight that a dependency takes.
 
-    A dependency that two share by name is one dependency: the smaller number holds.
+    One that two automations share by name is one dependency: the smaller number holds.
     """
-    least: dict[str, int] = {}
-    for one in hosted.values():
-        for dependency, most in one.concurrency.items():
-            least[dependency] = min(most, least.get(dependency, most))
-    return least
-
-
-def default_concurrency(dependency: str) -> int:
-    """What a dependency gets that no release says anything of."""
+    said = [one.concurrency[dependency] for one in hosted.values() if dependency in one.concurrency]
+    if said:
+        return min(said)
     return limits.ADVISOR_CONCURRENCY if dependency.startswith("advisor:") else limits.EFFECT_CONCURRENCY

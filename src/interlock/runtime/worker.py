@@ -23,6 +23,7 @@ from typing import TypeVar
 
 from interlock.ports import Clock, Lease, Spawn, Store
 from interlock.runtime.clock import ClockGuard
+from interlock.runtime.control import clock_accepted_at
 from interlock.runtime.dispatch import Dispatcher
 from interlock.runtime.hosted import Hosted
 from interlock.runtime.solo import take_solo
@@ -100,6 +101,7 @@ class _Came:
     busy: set[int] = field(default_factory=set[int])
     solo: set[int] = field(default_factory=set[int])
     relayed: frozenset[int] = frozenset()
+    clock_accepted: bool = False
     ready: frozenset[int] = frozenset()
     left: list[int] = field(default_factory=list[int])
     next_due: int | None = None
@@ -131,14 +133,14 @@ class Worker:
         self.tally = Tally()
         self.clock = ClockGuard(clock, jump_max=jump_max)
         self._store = store
-        self._hosted = hosted
+        self._hosted = dict(hosted)
         self._spawn = spawn
         self._pace = pace or Pace()
         self._guard = guard or Unguarded()
         self._report = report
         self._wake = asyncio.Event()
         self.dispatcher = Dispatcher(
-            hosted,
+            self._hosted,
             now=self.clock.now,
             arrived=self._wake.set,
             breaker_failures=breaker_failures,
@@ -168,6 +170,12 @@ class Worker:
             self._dirty[slot] = look or self._dirty.get(slot, False)
         self._wake.set()
 
+    def host(self, name: str, one: Hosted) -> None:
+        """Take on another automation, or another release of one."""
+        self._hosted[name] = one
+        self.dispatcher.forget_limits()
+        self.look_everywhere()
+
     def look_everywhere(self) -> None:
         """Ask the store at once what is ready."""
         self._next_poll = 0
@@ -196,6 +204,10 @@ class Worker:
             or slot in self._in_cycle
             or any(lease.slot == slot for lease in self.dispatcher.in_hand())
         )
+
+    def stalled(self) -> frozenset[int]:
+        """Slots that the store calls ready, but in which nothing moves here: other workers' automations, foremost."""
+        return frozenset(self._stalled)
 
     def _is_due(self) -> bool:
         return self._next_poll == 0 or (self._next_due is not None and self._next_due <= self.clock.now())
@@ -354,7 +366,7 @@ class Worker:
             in_hand=self.dispatcher.__contains__,
             breaker=breaker,
             reopens={} if stopping else reopens,
-            full=self.dispatcher.full(now),
+            full=self.dispatcher.full(),
             frozen=self.clock.frozen,
             guard=self._guard,
         )
@@ -378,6 +390,8 @@ class Worker:
         if plan.beat:
             store.beat(self.name, now=plan.now)
             self._renew(plan.now)
+        if plan.cycle.frozen:
+            came.clock_accepted = clock_accepted_at(store.control()) > plan.now
         slots = plan.slots
         if plan.ready:
             hint = store.ready(now=plan.now, full=plan.cycle.full)
@@ -432,6 +446,8 @@ class Worker:
         for slot in came.busy:
             self._restore({slot: plan.slots[slot]}, {slot: plan.outcomes.get(slot, [])})
         self.tally.cycles += 1
+        if came.clock_accepted:
+            self.accept_clock()
         self._absorb(plan.now, came)
 
     def _absorb(self, now: int, came: _Came) -> None:

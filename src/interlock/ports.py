@@ -258,6 +258,14 @@ class Store(Protocol):
 
     def beat(self, worker: str, *, now: int) -> None: ...
     def leave(self, worker: str) -> None: ...
+    def workers(self) -> list[str]:
+        """Names of the workers that live now."""
+        ...
+
+    def declare_dead(self, worker: str, *, now: int) -> None:
+        """Record a death on somebody's word, where the store cannot see it: a worker on another machine, or killed by a test."""
+        ...
+
 
     # control and releases
     def set_control(self, paused: Sequence[str]) -> Control: ...
@@ -317,6 +325,10 @@ class Performers(Protocol):
 
 class Garbled(Exception):
     """An advisor returned something that is not a valid answer."""
+
+
+class Unavailable(Exception):
+    """Nobody in this process can answer: the release names the advisor, and there is no way to it. Asking again is no use."""
 
 
 class NotDone(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -126,6 +127,7 @@ def everything(store: Any) -> dict[str, Any]:
         "quarantine": store.quarantine(),
         "control": store.control(),
         "releases": store.releases(),
-        "ready": store.ready(now=10**15),
+        "ready": [store.ready(now=now) for now in (7_000, 10**15)],
+        "payload": store.payload(hashlib.sha256(b"scan").hexdigest()),
         "inboxes": {slot: look(store, slot, now=10**9) for slot in heads},
     }

@@ -1,0 +1,57 @@
+"""Pauses reach every slot at once; releases never change."""
+
+from typing import Any
+
+import pytest
+
+from interlock.ports import Control
+from interlock.vocabulary.errors import Conflict
+from tests.conformance.stores import N_SLOTS
+
+
+def test_nothing_is_paused_at_first(store: Any) -> None:
+    assert store.control() == Control(0, ())
+
+
+def test_a_change_is_in_every_slot_when_the_call_returns(store: Any) -> None:
+    control = store.set_control(["action:cheques/pay", "all"])
+    assert control == store.control() == Control(1, ("action:cheques/pay", "all"))
+    with store.units(range(N_SLOTS), worker="w", now=10) as units:
+        assert {unit.control for unit in units} == {control}
+
+
+def test_every_change_has_its_generation(store: Any) -> None:
+    assert [store.set_control(paused).generation for paused in (["all"], ["all"], [])] == [1, 2, 3]
+    assert store.control() == Control(3, ())
+
+
+def test_control_lasts(lasting_factory: Any) -> None:
+    lasting_factory().set_control(["all"])
+    assert lasting_factory().control() == Control(1, ("all",))
+
+
+def test_a_release_is_kept_whole_and_listed_by_age(store: Any) -> None:
+    store.put_release("r2", "cheques", b'{"b":2}', now=20)
+    store.put_release("r1", "cheques", b'{"a":1}', now=10)
+    assert store.release("r1") == b'{"a":1}'
+    assert store.release("unknown") is None
+    assert store.releases() == [("r1", "cheques", 10), ("r2", "cheques", 20)]
+
+
+def test_registering_a_release_again_changes_nothing(store: Any) -> None:
+    store.put_release("r1", "cheques", b"{}", now=10)
+    store.put_release("r1", "cheques", b"{}", now=99)
+    assert store.releases() == [("r1", "cheques", 10)]
+
+
+@pytest.mark.parametrize(("automation", "manifest"), [("cheques", b"[]"), ("refunds", b"{}")])
+def test_a_release_never_changes(store: Any, automation: str, manifest: bytes) -> None:
+    store.put_release("r1", "cheques", b"{}", now=10)
+    with pytest.raises(Conflict, match="r1"):
+        store.put_release("r1", automation, manifest, now=20)
+    assert store.release("r1") == b"{}"
+
+
+def test_a_store_keeps_its_identity(lasting_factory: Any) -> None:
+    assert lasting_factory().caps == lasting_factory().caps
+    assert lasting_factory().caps.n_slots == N_SLOTS

@@ -1,0 +1,202 @@
+"""Values of the record in words: times, amounts, messages, decisions, changes.
+
+Plain enough for somebody who has never read the code, with the ids that somebody who has will look for. Words are made
+anew on every reading; nothing here is stored, so better words change no record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from interlock.vocabulary import canonical
+from interlock.vocabulary.advice import Answer, Silence
+from interlock.vocabulary.decision import Decision
+from interlock.vocabulary.events import (
+    AnswerBody,
+    BudgetReplyBody,
+    CallBody,
+    Envelope,
+    EventBody,
+    ReserveBody,
+    ResolveBody,
+    ResultBody,
+    SettleBody,
+    StartBody,
+    TimerBody,
+    VerdictBody,
+    WakeBody,
+)
+from interlock.vocabulary.proposal import Proposal
+from interlock.vocabulary.verdict import Group
+
+VALUE_CHARS_MAX = 80
+"""A value in a line of words. The whole value is in the entry; `--json` has it."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_SILENCES = {
+    "timeout": "it did not answer in time",
+    "error": "it failed",
+    "garbage": "what it returned was no valid answer",
+    "breaker": "it was not asked, because it had been failing",
+    "lost": "the worker that asked it died",
+    "unavailable": "it could not be asked",
+}
+
+
+def iso(us: int) -> str:
+    """A moment as data: ISO 8601 in UTC with microseconds."""
+    return (_EPOCH + timedelta(microseconds=us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def moment(us: int) -> str:
+    """A moment for reading: to the second, with milliseconds where there are some."""
+    at = _EPOCH + timedelta(microseconds=us)
+    milliseconds = at.microsecond // 1000
+    return at.strftime("%Y-%m-%d %H:%M:%S") + (f".{milliseconds:03d}" if milliseconds else "") + " UTC"
+
+
+def lasting(us: int) -> str:
+    """A length of time for reading, in its two largest units."""
+    if us < 0:
+        return f"-{lasting(-us)}"
+    if us < 1_000_000:
+        return f"{us / 1000:.3g} ms"
+    rest, parts = us // 1_000_000, list[str]()
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])
+
+
+def score(micro: int | None) -> str:
+    """A score in millionths as a decimal without trailing zeros."""
+    if micro is None:
+        return "none"
+    return f"{micro // 1_000_000}.{micro % 1_000_000:06d}".rstrip("0").rstrip(".")
+
+
+def value(plain: Any) -> str:
+    """Any plain value on one line, shortened."""
+    if isinstance(plain, str):
+        text = " ".join(plain.split())
+    elif plain is None:
+        text = "none"
+    elif isinstance(plain, bool):
+        text = "yes" if plain else "no"
+    elif isinstance(plain, int):
+        text = str(plain)
+    elif isinstance(plain, Mapping):
+        text = "{" + fields(cast("Mapping[str, Any]", plain)) + "}"
+    else:
+        text = canonical.encode(plain).decode()
+    return text if len(text) <= VALUE_CHARS_MAX else text[: VALUE_CHARS_MAX - 1] + "…"
+
+
+def fields(data: Mapping[str, Any]) -> str:
+    """`amount 120.00, reason damaged`."""
+    return ", ".join(f"{name} {value(one)}" for name, one in data.items())
+
+
+def action(name: str, args: Mapping[str, Any]) -> str:
+    """`refund (amount 120.00)`."""
+    return f"{name} ({fields(args)})" if args else name
+
+
+def proposal(one: Proposal) -> str:
+    return action(one.action, one.args)
+
+
+def groups(of: Sequence[Group]) -> str:
+    return ", ".join(f"{g.name} ({g.approvals} people)" if g.approvals > 1 else g.name for g in of)
+
+
+def silence(one: Silence) -> str:
+    """Why an advisor said nothing."""
+    return _SILENCES[one.why] + (f" ({value(one.detail)})" if one.detail else "")
+
+
+def verdict(decision: Decision) -> str:
+    """What was decided, without of what: `allowed`, `denied`, `sent to a person (support)`, ..."""
+    match decision.verdict:
+        case "allow":
+            return "allowed, waiting for its budget" if decision.awaiting else "allowed"
+        case "deny":
+            return "denied"
+        case "escalate":
+            return f"sent to people of {groups(decision.groups)}" if decision.groups else "sent to a person"
+        case "fallback":
+            return f"replaced by fallback {decision.fallback}"
+
+
+def decided(decision: Decision) -> str:
+    """A decision on one line."""
+    return f"{proposal(decision.proposal)} {verdict(decision)} by {', '.join(decision.decided_by)}"
+
+
+def message(envelope: Envelope, named: Callable[[str], str] = lambda command: command) -> str:
+    """What came in. `named` knows the action of a command of this case; without it the command's id stands there."""
+    body, who = envelope.body, envelope.principal
+    match body:
+        case EventBody():
+            return f"event {body.type} {envelope.id} from {envelope.source}"
+        case CallBody():
+            asker = who if body.by == "person" else f"agent {who.removeprefix('agent:')}"
+            return f"{asker} asks for {action(body.action, body.args)}"
+        case AnswerBody():
+            said = body.outcome
+            if isinstance(said, Answer):
+                return f"{body.advisor} answers {body.question}: {value(said.value)} (score {score(said.score)})"
+            return f"{body.advisor} gives no answer to {body.question}: {silence(said)}"
+        case ResultBody():
+            return f"{named(body.command)}, attempt {body.attempt}: {_said(body)}"
+        case StartBody():
+            return f"a worker has room for {named(body.command)}, attempt {body.attempt}"
+        case TimerBody():
+            return f"timer {body.name} is due"
+        case WakeBody():
+            return {
+                "review": f"review {body.about} reached its deadline",
+                "budget": f"the wait of {named(body.about)} for its budget is over",
+                "orphans": "events waited for the case to be opened until their deadline",
+            }[body.what]
+        case VerdictBody():
+            did = {"approve": "approves", "reject": "rejects", "edit": "edits"}[body.verdict]
+            return f"{who} of {body.group} {did} {named(body.review)}" + (f": {body.comment}" if body.comment else "")
+        case ResolveBody():
+            did = "happened" if body.outcome == "happened" else "did not happen"
+            return f"{who} says that {named(body.command)} {did}" + (f": {body.comment}" if body.comment else "")
+        case ReserveBody():
+            return f"{body.reply_to} asks for {body.amount}, where {body.limit} is the limit"
+        case BudgetReplyBody():
+            did = "grants" if body.granted else "has no room for"
+            return f"budget account {body.account} {did} {body.reservation}"
+        case SettleBody():
+            return f"{body.reservation} is settled at {body.charged}"
+
+
+def _said(body: ResultBody) -> str:
+    why = f" ({value(body.reason)})" if body.reason else ""
+    told = "" if body.result is None else f": {value(body.result)}"
+    match body.phase, body.outcome:
+        case "perform", "happened":
+            return f"it took effect{told}"
+        case "perform", "not_happened":
+            return f"it was refused and did not take effect{why}"
+        case "perform", _:
+            return f"nobody knows whether it took effect{why}"
+        case "check", "happened":
+            return f"the check found that it took effect{told}"
+        case "check", "not_happened":
+            return f"the check did not find it{why}"
+        case "check", _:
+            return f"the check could not say{why}"
+        case _, "not_happened":
+            return "the earlier attempt can no longer take effect"
+        case _, "happened":
+            return f"it could not be made impossible: it may have taken effect{told}"
+        case _:
+            return f"nobody knows whether the earlier attempt was made impossible{why}"

@@ -349,7 +349,7 @@ def _next(
         step(f"history {alone.id.rpartition('/')[0]}", "everything that happened to that cheque")
     for doubt in doubts[:1]:
         step(
-            f"resolve {doubt.command} happened --as NAME",
+            f"resolve {doubt.command} --happened --as $USER",
             f"end a doubt, after looking into the bank's books: {workspace.books}",
         )
     if recorded.reviews:

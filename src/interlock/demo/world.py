@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Stop = Literal["", "before", "during", "after"]
 Wave = Literal["morning", "afternoon"]
+Event = dict[str, Any]
+"""An event in the form that `interlock submit --file` takes."""
 
 LENGTHS = {3: 20, 4: 35, 5: 30, 6: 15}
 """How many digits amounts have, in shares."""
@@ -62,7 +64,7 @@ class Said:
     """
 
     wave: Wave
-    event: dict[str, Any]
+    event: Event
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def compose(seed: int, cheques: int, started: datetime, what_each_is: Sequence[i
         shapes[digit].append(index)
     written: list[Written] = []
     boxes: dict[str, list[int]] = {}
-    placed: list[tuple[Wave, float, dict[str, Any]]] = []
+    placed: list[tuple[Wave, float, Event]] = []
     for number in range(1, cheques + 1):
         one, box, forged = _write(draw, number, started, shapes)
         written.append(one)
@@ -147,16 +149,14 @@ def _by_hand(draw: random.Random, amount: int, shapes: dict[int, list[int]]) -> 
     return [draw.choice(shapes[int(digit)]) for digit in str(amount)]
 
 
-def _tell(
-    draw: random.Random, number: int, one: Written, started: datetime
-) -> list[tuple[Wave, float, dict[str, Any]]]:
+def _tell(draw: random.Random, number: int, one: Written, started: datetime) -> list[tuple[Wave, float, Event]]:
     """What is said about one cheque: (wave, place in its wave, event).
 
     Places decide what is early, late and out of order.
     """
     presented = float(number)
     funds = presented + (draw.uniform(-8, 0) if draw.random() < 0.35 else draw.uniform(0, 12))
-    told: list[tuple[Wave, float, dict[str, Any]]] = []
+    told: list[tuple[Wave, float, Event]] = []
 
     def tell(
         wave: Wave, place: float, type: str, id: str, source: str, /, *, happened: float | None = None, **data: Any

@@ -13,16 +13,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from interlock.ports import Garbled
+from interlock.ports import Garbled, Unavailable
 from interlock.vocabulary.action import Command
 from interlock.vocabulary.advice import Answer
 
 Ask = Callable[[Any], Awaitable[Any]]
 """The user's function as something to await: an async one as it is, a plain one in a thread."""
-
-
-class Unavailable(Exception):
-    """Nobody here can answer: the advisor is configured but not runnable in this process."""
 
 
 @dataclass(frozen=True)

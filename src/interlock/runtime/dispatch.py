@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Literal
 
-from interlock.ports import Garbled, Lease, NotDone
+from interlock.ports import Garbled, Lease, NotDone, Unavailable
 from interlock.runtime.breaker import Breaker
 from interlock.runtime.hosted import Hosted, concurrency_of
 from interlock.runtime.timers import Deadline, Deadlines
@@ -296,7 +296,9 @@ class Dispatcher:
     def _failed(self, call: Call, error: BaseException) -> None:
         command = call.command
         now = self._now()
-        if command.what == "ask":
+        if isinstance(error, Unavailable) and command.what == "ask":
+            self._settle(call, answer_envelope(command, Silence("unavailable", str(error)[:DETAIL_CHARS_MAX]), now))
+        elif command.what == "ask":
             garbled = isinstance(error, Garbled)
             self._breaker(command.dependency, failed=not garbled)
             self._again_or(call, Silence("garbage" if garbled else "error", describe(error)))

@@ -23,7 +23,7 @@ RESTART_MAX_S = 30.0
 HEALTHY_S = 60.0
 """A worker that lived so long has started well: the pauses begin anew."""
 
-ORDERLY = frozenset({0, 2, 64, 65, 66, 73, 74, 77, 78})
+ORDERLY = frozenset({0, 1, 2, 3, 4, 64, 65, 66, 73, 74, 77, 78})
 """Exit codes that another start would only repeat: done, wrong usage, bad input, a store that cannot be used, bad
 configuration.
 """

@@ -197,11 +197,13 @@ class Worker:
     def moving(self, slot: int | None = None) -> bool:
         """Whether anything is on its way (in this slot): a unit, an outcome, a call."""
         if slot is None:
-            return bool(self._dirty or self._outcomes or self._in_cycle or len(self.dispatcher)) or self._is_due()
+            busy = self._dirty or self._outcomes or self._in_cycle or len(self.dispatcher) or self.dispatcher.pending
+            return bool(busy) or self._is_due()
         return (
             slot in self._dirty
             or slot in self._outcomes
             or slot in self._in_cycle
+            or self.dispatcher.pending
             or any(lease.slot == slot for lease in self.dispatcher.in_hand())
         )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 START = 1_767_225_600_000_000
@@ -46,21 +46,40 @@ class ManualClock:
         self._now += micros
 
 
+STILL_MAX = 1_000_000
+"""Turns of a loop without time passing after which it is held to turn for ever."""
+
+
+class Restless(AssertionError):
+    """What runs on the loop makes work for itself without end: time does not pass any more."""
+
+
 class _NoWait(selectors.BaseSelector):
-    """A selector that moves the clock where it would wait."""
+    """A selector that moves the clock where it would wait; `waits` may stop that."""
 
     def __init__(self, clock: ManualClock) -> None:
         self._real = selectors.DefaultSelector()
         self._clock = clock
-        self.threads = 0
+        self._still = 0
+        self.waits: Callable[[], bool] = lambda: True
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = self._real.select(0)
-        if ready or timeout is None or self.threads:
-            return ready or self._real.select(timeout if not self.threads else 0.001)
-        if timeout > 0:
-            # Rounded up: a timer must not be found early by the length of a rounding error.
-            self._clock.advance(int(timeout * 1_000_000) + 1)
+        if ready:
+            return ready
+        if timeout is not None and timeout <= 0:
+            self._still += 1
+            if self._still > STILL_MAX:
+                raise Restless(f"Nothing came to rest in {STILL_MAX} turns of the loop.")
+            return ready
+        self._still = 0
+        if not self.waits():
+            return ready
+        if timeout is None:
+            # Nothing is due, ever: only a thread or a socket can go on.
+            return self._real.select(None)
+        # Rounded up: a timer must not be found early by the length of a rounding error.
+        self._clock.advance(int(timeout * 1_000_000) + 1)
         return ready
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
@@ -84,7 +103,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, clock: ManualClock | None = None) -> None:
         self.clock = clock or ManualClock()
-        super().__init__(_NoWait(self.clock))
+        self._selecting = _NoWait(self.clock)
+        super().__init__(self._selecting)
 
     def time(self) -> float:
         return self.clock.monotonic() / 1_000_000
+
+    def run_while(self, going: Callable[[], bool]) -> None:
+        """Run until `stop`, or until the loop would have to wait and `going` says that there is nothing to wait for."""
+
+        def waits() -> bool:
+            if going():
+                return True
+            self.stop()
+            return False
+
+        self._selecting.waits = waits
+        try:
+            self.run_forever()
+        finally:
+            self._selecting.waits = lambda: True

@@ -235,6 +235,11 @@ class SqliteStore:
             if name != but:
                 self._liveness.clear(name)
 
+    def workers(self) -> list[str]:
+        with self._reading() as db:
+            known = workers.registered(db)
+        return [name for name in known if not self._liveness.is_dead(name)]
+
     # --- control and releases
 
     def set_control(self, paused: Sequence[str]) -> Control:

@@ -1,0 +1,3 @@
+"""Measurements that anyone can repeat: `./dev bench [NAME ...]`. Ratios are taken side by side in one run; CPU
+seconds, not wall times.
+"""

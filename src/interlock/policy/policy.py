@@ -143,7 +143,8 @@ class Policy:
         for bit, rule in enumerate(self.rules):
             if rule.applies_to(action):
                 when = specialise(rule.when, action, reads)
-                unless = None if rule.unless is None else specialise(rule.unless, action, reads)
+                # `unless` was checked where `when` holds; where that never is, it may name what this action lacks.
+                unless = None if rule.unless is None or when == FALSE else specialise(rule.unless, action, reads)
                 trees[bit] = (when, unless)
                 if when != FALSE:
                     code.append((bit, when, unless))

@@ -3,7 +3,8 @@
 deny > escalate > fallback > allow: the strictest outcome that holds wins. Rules are written in that order, so
 reading from the top gives the same answer. Where nothing holds the default speaks, which is never allow.
 
-INVARIANT: adding a deny or escalate rule to a policy never makes a verdict laxer.
+INVARIANT: adding a deny rule never makes a verdict laxer, and adding an escalate rule never does where some rule held
+before or the default escalates. (Under a default of deny, an escalate rule is how its author lets people decide.)
 INVARIANT: an approval discharges the group that gave it and nothing else; a deny cannot be approved away.
 """
 

@@ -1,5 +1,7 @@
 """A loaded policy: what it allows, what it is bound to, and what it says about itself."""
 
+from typing import Any
+
 import pytest
 
 from interlock.policy import BindFailure, Bound, PolicyErrors, load, run_tests, verdict_text
@@ -8,13 +10,13 @@ from interlock.vocabulary.verdict import Group, Verdict
 from tests.unit.policy.samples import CHEQUES, CHEQUES_POLICY, NOW, REFUNDS, cheques, payment
 
 
-def bound(policy: Policy, action: str = "pay", **changes: object) -> Bound:
+def bound(policy: Policy, action: str = "pay", **changes: Any) -> Bound:
     made = policy.bind(action, payment(**changes))
     assert isinstance(made, Bound), made
     return made
 
 
-def judged(policy: Policy, action: str = "pay", **changes: object) -> Verdict:
+def judged(policy: Policy, action: str = "pay", **changes: Any) -> Verdict:
     made = bound(policy, action, **changes)
     verdict = policy.judge(made)
     assert policy.interpret(made) == verdict
@@ -46,7 +48,7 @@ def test_the_documents_own_tests_pass() -> None:
         ({"proposal__score": None}, "escalate:clearing", ()),
     ],
 )
-def test_the_strictest_outcome_that_holds_wins(changes: dict[str, object], text: str, rules: tuple[str, ...]) -> None:
+def test_the_strictest_outcome_that_holds_wins(changes: dict[str, Any], text: str, rules: tuple[str, ...]) -> None:
     verdict = judged(cheques(), **changes)
     assert (verdict_text(verdict), verdict.rules) == (text, rules)
     assert verdict.default == (rules == ())
@@ -182,7 +184,8 @@ def test_half_a_surrogate_pair_does_not_reach_a_record() -> None:
 
 def test_a_record_binds_again_to_the_same_inputs() -> None:
     policy = cheques()
-    for changes in ({}, {"case__funds": None, "proposal__score": None}):
+    cases: list[dict[str, Any]] = [{}, {"case__funds": None, "proposal__score": None}]
+    for changes in cases:
         made = bound(policy, **changes)
         assert policy.bound_from_data("pay", made.to_data()) == made
 
@@ -265,6 +268,16 @@ def test_unless_may_rely_on_what_when_established() -> None:
     assert policy.judge(made).excused == 1
     with pytest.raises(PolicyErrors):
         small("  - {id: a, when: 'case.in_doubt > 0 || has(case.order)', unless: case.order.total > 1, then: deny}")
+
+
+def test_unless_is_no_concern_of_an_action_that_its_when_excludes() -> None:
+    policy = small(
+        '  - {id: a, when: \'!(proposal.action in ["close", "reply"])\', unless: proposal.amount > 1, then: deny}'
+    )
+    made = policy.bind("close", {})
+    assert isinstance(made, Bound)
+    assert policy.inputs("close") == ()
+    assert policy.judge(made).mask == 0
 
 
 # --- exactness -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,210 @@
+"""From what a command line names to the thing itself: the store, the automation, a case, a moment.
+
+A case is named by its key, or as AUTOMATION/KEY. The plain key is enough where it can mean one automation only: the
+only one that the database knows, or the one in --app.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from interlock.cli.exits import StoreMissing
+from interlock.cli.options import Invocation
+from interlock.vocabulary.errors import NotFound, Refused
+from interlock.vocabulary.ids import BUDGETS, CaseId
+
+if TYPE_CHECKING:
+    from interlock.ports import Store
+    from interlock.releases import Loaded, Release
+
+SQLITE = "sqlite:///"
+
+
+def now() -> int:
+    """Microseconds since 1970 by the machine's clock."""
+    return time.time_ns() // 1_000
+
+
+def database(inv: Invocation) -> Path:
+    """The file that --db names."""
+    text = inv.db
+    if text.startswith(SQLITE):
+        text = text.removeprefix(SQLITE)
+    elif "://" in text:
+        scheme = text.partition("://")[0]
+        raise Refused(
+            f"No store is called {scheme!r}.", code="bad_db", hint=f"Write {SQLITE}PATH or the path of a SQLite file."
+        )
+    if not text or text == ":memory:":
+        raise Refused(f"--db {inv.db!r} names no file.", code="bad_db", hint=f"Write {SQLITE}interlock.db or a path.")
+    return Path(text)
+
+
+@contextmanager
+def store(inv: Invocation, *, create: bool = False) -> Generator[Store]:
+    """The store, closed when the block ends. Without `create` it must exist: looking at nothing helps nobody."""
+    from interlock.assembly import open_store
+
+    path = database(inv)
+    if not create and not path.is_file():
+        raise StoreMissing(
+            f"There is no database at {path}.",
+            hint="Name it with --db or INTERLOCK_DB; `interlock submit` and `interlock run` make one.",
+        )
+    with closing(open_store(f"{SQLITE}{path}")) as opened:
+        yield opened
+
+
+def has_automation(inv: Invocation) -> bool:
+    """Whether --app is an automation's folder."""
+    return (Path(inv.app) / "automation.py").is_file()
+
+
+def automation(inv: Invocation) -> Loaded:
+    """The automation in --app: its types, flow and policy, without its effects."""
+    from interlock.releases import load_folder
+
+    _must_be_automation(inv)
+    return load_folder(inv.app)
+
+
+def release(inv: Invocation) -> Release:
+    """The whole release in --app, effects and advisors included."""
+    from interlock.releases import load_release
+
+    _must_be_automation(inv)
+    return load_release(inv.app)
+
+
+def _must_be_automation(inv: Invocation) -> None:
+    if not has_automation(inv):
+        where = "The current folder" if inv.app == "." else inv.app
+        raise NotFound(
+            f"{where} is no automation: it has no automation.py.",
+            code="no_automation",
+            hint="Name its folder with --app or INTERLOCK_APP, or make one with `interlock init NAME`.",
+        )
+
+
+def case_id(opened: Store, inv: Invocation, name: str) -> CaseId:
+    """The case that a command line names. It exists."""
+    found = _candidates(opened, inv, name)
+    for case in found:
+        if opened.newest(case):
+            return case
+    waiting = opened.backlog()
+    hint = "`interlock cases` lists the cases that there are."
+    if waiting:
+        hint = f"{waiting} accepted messages wait to be handled; `interlock run` handles them."
+    raise NotFound(f"There is no case {name}.", hint=hint)
+
+
+def _candidates(opened: Store, inv: Invocation, name: str) -> list[CaseId]:
+    known = known_automations(opened)
+    prefix, slash, rest = name.partition("/")
+    found: list[CaseId] = []
+    if slash and rest and (prefix in known or prefix == BUDGETS):
+        found.append(CaseId(prefix, rest))
+    if inv.app_given and has_automation(inv):
+        found.append(CaseId(automation(inv).name, name))
+    elif len(known) == 1:
+        found.append(CaseId(known[0], name))
+    elif has_automation(inv):
+        found.append(CaseId(automation(inv).name, name))
+    elif not found and known:
+        raise Refused(
+            f"{name} may be a case of any of these: {', '.join(known)}.",
+            code="ambiguous",
+            hint=f"Write the automation's name in front: {known[0]}/{name}.",
+        )
+    return found
+
+
+def known_automations(opened: Store) -> list[str]:
+    """Automations that have a release in this database."""
+    return sorted({name for _, name, _ in opened.releases()})
+
+
+# --- values on the command line ---------------------------------------------------------------------------------------
+
+_SPAN = re.compile(r"(\d+)\s*(ms|s|m|h|d|w)", re.ASCII)
+_UNIT_US = {
+    "ms": 1_000,
+    "s": 1_000_000,
+    "m": 60_000_000,
+    "h": 3_600_000_000,
+    "d": 86_400_000_000,
+    "w": 604_800_000_000,
+}
+
+
+def span_us(text: str) -> int:
+    """Microseconds of `90s`, `15m`, `12h`, `7d`, `2w`, or several in a row."""
+    bare = text.replace(" ", "")
+    parts = _SPAN.findall(bare)
+    if not parts or "".join(number + unit for number, unit in parts) != bare:
+        raise click.BadParameter(f"{text!r} is no length of time. Write 90s, 15m, 12h, 7d or 2w.")
+    return sum(int(number) * _UNIT_US[unit] for number, unit in parts)
+
+
+def moment_us(text: str, *, at: int) -> int:
+    """Microseconds of a moment: ISO 8601 (UTC where no zone is named), a date, `now`, or so long ago (`7d`)."""
+    if text == "now":
+        return at
+    if _SPAN.match(text.replace(" ", "")):
+        return at - span_us(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is no moment. Write 2026-01-31, 2026-01-31T12:00:00Z, or 7d for seven days ago."
+        ) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def json_value(text: str, what: str) -> Any:
+    """A JSON value given as text, as @FILE or as - for standard input."""
+    from interlock.runtime.json_input import parse
+
+    if text == "-":
+        body = sys.stdin.buffer.read()
+    elif text.startswith("@"):
+        body = Path(text[1:]).read_bytes()
+    else:
+        body = text.encode("utf-8", "surrogateescape")
+    try:
+        return parse(body)
+    except Refused as error:
+        hint = error.hint or f"{what} takes JSON, @FILE with JSON in it, or - for standard input."
+        raise Refused(f"{what}: {error.message}", code=error.code, hint=hint) from None
+
+
+def principal(given: str | None) -> str:
+    """Who acts: --as or INTERLOCK_PRINCIPAL, else the user of this machine."""
+    if given:
+        return given
+    import getpass
+
+    try:
+        return f"{getpass.getuser()}@{os.uname().nodename}"
+    except (KeyError, OSError):
+        raise click.UsageError("Say who you are: --as NAME, or set INTERLOCK_PRINCIPAL.") from None
+
+
+def fresh_id() -> str:
+    """An id for a message that the caller gave none: unique, and in order of time."""
+    from uuid_utils import uuid7
+
+    return str(uuid7())

@@ -1,0 +1,222 @@
+"""`interlock explain`, `history`, `report`, `tail` and `verify`: reading the ledger. What they say is made in
+`interlock.ledger`.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from interlock.cli import exits, opening, screen
+from interlock.cli.options import Invocation, command
+from interlock.vocabulary.errors import InterlockError, NotFound, Refused
+
+if TYPE_CHECKING:
+    from interlock.ledger import Line
+
+FOLLOW_EVERY_S = 0.3
+
+
+@command(
+    name="explain",
+    examples="""
+        interlock explain refunds/t1/3.0
+        interlock explain t1
+        interlock explain refunds/t1/3.0 --json | jq .policy
+    """,
+    codes=[exits.WRONG, exits.OPERATOR],
+)
+@click.argument("id_", metavar="ID")
+def explain(inv: Invocation, id_: str) -> None:
+    """Say why something was decided, and what followed.
+
+    ID is a decision (automation/key/3.0, as every other command prints it; reviews and effects have the same ids) or
+    a case, whose last decision is meant.
+    """
+    from interlock.ledger import explain as explain_in
+    from interlock.vocabulary.ids import parse_full_id
+
+    with opening.store(inv) as store:
+        name = id_
+        try:
+            parse_full_id(id_)
+        except Refused:
+            name = str(opening.case_id(store, inv, id_))
+        told = explain_in(store, name)
+    if inv.json:
+        screen.document(told.to_data())
+    else:
+        screen.text(told.to_text(width=screen.width()))
+
+
+@command(
+    name="history",
+    examples="""
+        interlock history t1
+        interlock history refunds/t1 --at 2026-03-01T12:00:00Z
+        interlock history t1 --json
+    """,
+    codes=[exits.WRONG, exits.OPERATOR],
+)
+@click.argument("case")
+@click.option("--at", metavar="TIME", help="As of this moment: 2026-03-01T12:00:00Z, or 2h for two hours ago.")
+def history(inv: Invocation, case: str, at: str | None) -> None:
+    """Show everything that happened in a case, and its state, as of now or any moment.
+
+    Budget accounts are cases too: interlock.budgets/ACCOUNT.
+    """
+    from interlock.ledger import history as history_in
+
+    moment = None if at is None else opening.moment_us(at, at=opening.now())
+    with opening.store(inv) as store:
+        told = history_in(store, opening.case_id(store, inv, case), at=moment)
+    if inv.json:
+        screen.document(told.to_data())
+    else:
+        screen.text(told.to_text(width=screen.width()))
+
+
+@command(
+    name="report",
+    examples="""
+        interlock report --since 7d
+        interlock report --since 2026-03-01 --until 2026-04-01 --automation refunds --json
+    """,
+    codes=[exits.WRONG, exits.OPERATOR],
+)
+@click.option("--since", metavar="TIME", default="7d", show_default=True, help="From: 7d, 24h, or 2026-03-01.")
+@click.option("--until", metavar="TIME", default="now", show_default=True, help="To, not included.")
+@click.option("--automation", metavar="NAME", help="Only this automation.")
+def report(inv: Invocation, since: str, until: str, automation: str | None) -> None:
+    """Sum up what an automation did.
+
+    Events, decisions and the rules behind them, what was done, what went to people and what they said, doubts, late
+    events. What was learned later is kept apart from what was known then.
+    """
+    from interlock.ledger import report as report_in
+
+    now = opening.now()
+    start, end = opening.moment_us(since, at=now), opening.moment_us(until, at=now)
+    if start >= end:
+        raise click.UsageError("--since lies behind --until.")
+    with opening.store(inv) as store:
+        known = opening.known_automations(store)
+        if automation is not None and automation not in known:
+            raise NotFound(
+                f"There is no automation {automation!r} here.", hint=f"There are: {', '.join(known) or 'none'}."
+            )
+        told = report_in(store, since=start, until=None if until == "now" else end, automation=automation)
+    if inv.json:
+        screen.document(told.to_data())
+    else:
+        screen.text(told.to_text(width=screen.width()))
+
+
+@command(
+    name="tail",
+    examples="interlock tail\ninterlock tail --follow\ninterlock tail t1 --limit 5 --json",
+    codes=[exits.WRONG, exits.OPERATOR],
+)
+@click.argument("case", required=False)
+@click.option("--follow", "-f", is_flag=True, help="Go on until interrupted.")
+@click.option(
+    "--limit", "-n", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many to begin with."
+)
+@click.option("--automation", metavar="NAME", help="Only this automation.")
+def tail(inv: Invocation, case: str | None, follow: bool, limit: int, automation: str | None) -> None:
+    """Show what is happening, newest last. With --json, one document per line."""
+    from interlock.ledger import advance, cursor
+    from interlock.ledger import tail as tail_of
+
+    with opening.store(inv) as store:
+        only = opening.case_id(store, inv, case) if case else None
+        place = cursor(store)
+        for line in tail_of(store, limit=limit, automation=automation, case=only):
+            _print_line(inv, line)
+        while follow:
+            time.sleep(FOLLOW_EVERY_S)
+            lines = tail_of(store, after=place, limit=10_000, automation=automation, case=only)
+            for line in lines:
+                _print_line(inv, line)
+            place = advance(place, lines)
+
+
+@command(
+    name="verify",
+    examples="""
+        interlock verify
+        interlock verify --level 1 --json
+        interlock verify --anchor heads.json      # write today's heads; keep them where the database is not
+        interlock verify --against heads.json     # later: has the database been rolled back?
+    """,
+    codes=[exits.WRONG, exits.OPERATOR],
+)
+@click.option(
+    "--level", type=click.IntRange(1, 3), default=2, show_default=True, help="1: chain and fold; 2: decisions too."
+)
+@click.option("--anchor", "anchor_file", metavar="FILE", help="Write the heads of the ledger to a new file afterwards.")
+@click.option("--against", metavar="FILE", help="Compare with heads that --anchor wrote.")
+def verify(inv: Invocation, level: int, anchor_file: str | None, against: str | None) -> None:
+    """Check the ledger: nothing changed, nothing missing, every decision holds.
+
+    Level 1 checks every entry's place in the chain and that the cases are what their entries say. Level 2 also makes
+    every decision again from its record, by the policy of its release. What is not checked is said, never claimed.
+
+    Exits 1 if anything was found.
+    """
+    from interlock.ledger import Anchor, anchor
+    from interlock.ledger import verify as verify_in
+
+    witness = None
+    if against is not None:
+        witness = Anchor.from_data(opening.json_value(f"@{against}", "--against"))
+    with opening.store(inv) as store, screen.progress(quiet=inv.json) as progress:
+        told = verify_in(
+            store, level=level, against=witness, progress=lambda done, total: progress("verifying", done, total)
+        )
+        heads = anchor(store) if anchor_file is not None and told.ok else None
+    if heads is not None and anchor_file is not None:
+        _write_anchor(Path(anchor_file), heads.to_data())
+    if inv.json:
+        screen.document(told.to_data())
+    else:
+        screen.text(told.to_text())
+    if not told.ok:
+        click.get_current_context().exit(exits.WRONG)
+
+
+def _print_line(inv: Invocation, line: Line) -> None:
+    if inv.json:
+        entry = line.entry
+        screen.record(
+            {
+                "at": screen.iso(entry.at),
+                "case": f"{entry.automation}/{entry.key}",
+                "version": entry.version,
+                "kind": entry.kind,
+                "slot": line.slot,
+                "lsn": line.lsn,
+                "text": line.text,
+                "decisions": [decision.id for decision in entry.decisions],
+            }
+        )
+    else:
+        screen.text(line.text)
+
+
+def _write_anchor(path: Path, heads: object) -> None:
+    from interlock.vocabulary.canonical import encode
+
+    try:
+        with path.open("xb") as file:
+            file.write(encode(heads) + b"\n")
+    except FileExistsError:
+        raise InterlockError(
+            f"{path} exists.", code="exists", hint="An anchor is never overwritten; name another."
+        ) from None
+
+
+COMMANDS = {"explain": explain, "history": history, "report": report, "tail": tail, "verify": verify}

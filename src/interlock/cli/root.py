@@ -1,0 +1,172 @@
+"""The table of commands, and the one place where an error becomes an exit code.
+
+A command is imported when it is called or its own help is asked for; the table holds the one line that `interlock
+--help` shows of it, and a test compares it with the command's own first line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from interlock.cli import exits
+from interlock.cli.options import common
+
+SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
+    (
+        "Begin",
+        (
+            ("init", "making", "Write a small working automation with tests."),
+            ("check", "making", "Find every mistake in an automation's folder."),
+            ("graph", "making", "Draw the flow of an automation, as Mermaid text."),
+            ("demo", "demo", "Run the demonstration: cheques with real handwriting."),
+        ),
+    ),
+    (
+        "Work",
+        (
+            ("run", "running", "Run a worker until it is told to stop."),
+            ("submit", "sending", "Send events: one, or a file of them."),
+            ("do", "sending", "Ask for an action yourself."),
+        ),
+    ),
+    (
+        "See",
+        (
+            ("cases", "cases", "List cases."),
+            ("case", "cases", "Show one case: state, what is open, what is valid."),
+            ("actions", "cases", "Show what is valid in a case now, and what forbids the rest."),
+            ("explain", "reading", "Say why something was decided, and what followed."),
+            ("history", "reading", "Show everything that happened in a case."),
+            ("report", "reading", "Sum up what an automation did."),
+            ("tail", "reading", "Show what is happening, newest last."),
+            ("verify", "reading", "Check the ledger: nothing changed, nothing missing, every decision holds."),
+        ),
+    ),
+    (
+        "Decide",
+        (
+            ("reviews", "reviews", "List what waits for a person, or show one review."),
+            ("approve", "reviews", "Approve what a review shows."),
+            ("edit", "reviews", "Change the arguments and approve them."),
+            ("reject", "reviews", "Reject what a review shows."),
+            ("resolve", "doubts", "Say what became of an effect in doubt."),
+        ),
+    ),
+    (
+        "Operate",
+        (
+            ("pause", "control", "Stop effects from starting, at once."),
+            ("resume", "control", "Let effects start again."),
+            ("quarantine", "quarantine", "Messages that could not be handled."),
+            ("clock", "control", "Accept a jump of the machine's clock."),
+        ),
+    ),
+    (
+        "Change",
+        (
+            ("policy", "policy", "Check, test and describe a policy."),
+            ("release", "release", "What a release is made of, and how two differ."),
+        ),
+    ),
+    (
+        "About",
+        (
+            ("version", "about", "Show versions of everything that matters for a bug report."),
+            ("completion", "about", "Print the completion script of a shell."),
+        ),
+    ),
+)
+"""Section, then (command, module in this package, its line in the overview)."""
+
+
+class Commands(click.Group):
+    """A group that imports its commands when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for _, rows in SECTIONS for name, _, _ in rows]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        for _, rows in SECTIONS:
+            for name, module, _ in rows:
+                if name == cmd_name:
+                    commands: dict[str, click.Command] = import_module(f"interlock.cli.{module}").COMMANDS
+                    return commands[name]
+        return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=2)
+            hint = f" Did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else ""
+            raise click.UsageError(f"There is no command `{args[0]}`.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for section, rows in SECTIONS:
+            with formatter.section(section):
+                formatter.write_dl([(name.ljust(10), line) for name, _, line in rows])
+
+
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"interlock {version('interlock')}")
+        ctx.exit()
+
+
+def _nothing(**_: object) -> None:
+    """The options of the root are read by the command that is called."""
+
+
+def _codes() -> str:
+    return "\n".join(f"  {code:<4} {meaning}" for code, meaning in exits.MEANING.items())
+
+
+root = Commands(
+    "interlock",
+    params=[
+        *common(db=True, app=True),
+        click.Option(
+            ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
+        ),
+    ],
+    callback=_nothing,
+    help="AI advises; the interlock decides. The control layer between AI and production systems.",
+    epilog=(
+        "\b\nFirst steps:\n  interlock init tickets && cd tickets && interlock check\n  interlock demo\n\n"
+        f"\b\nExit codes:\n{_codes()}\n\nTimes are UTC. `interlock COMMAND --help` has examples."
+    ),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=False,
+)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line. Returns its exit code; every error has been told."""
+    asked = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    json, debug = "--json" in asked, "--debug" in asked
+    try:
+        ended = root.main(args=arguments, prog_name="interlock", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as help_:
+        click.echo(help_.format_message())
+        return exits.OK if not arguments else exits.USAGE
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return exits.INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (`interlock tail | head`). Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.OK
+    except Exception as error:  # noqa: BLE001 - the boundary of the program: every error is told by exits.report
+        return exits.report(error, json=json, debug=debug)
+    return ended if isinstance(ended, int) else exits.OK

@@ -82,8 +82,8 @@ def lifecycle_page() -> str:
             "# What may become of an effect",
             "",
             "An effect is an action that was permitted, on its way to the outside. Its state machine is the same for",
-            "every action; how often it may be attempted depends on the action's kind. This page is made from the table",
-            "that the kernel runs on (`interlock.kernel.lifecycle.TRANSITIONS`); a test compares the two.",
+            "every action; how often it may be attempted depends on the action's kind. This page is made from the",
+            "table that the kernel runs on (`interlock.kernel.lifecycle.TRANSITIONS`); a test compares the two.",
             "",
             "```mermaid",
             effect_diagram(),
@@ -93,9 +93,9 @@ def lifecycle_page() -> str:
             "|---|---|---|---|",
             *rows,
             "",
-            "`started` is reached only by a start: a recorded turn of its own, committed before any call to the outside,",
-            "which checks pause, cancellation, certificate and the age of the decision once more. An effect of an action",
-            "of kind `once` never becomes `retrying`.",
+            "`started` is reached only by a start: a recorded turn of its own, committed before any call to the",
+            "outside, which checks pause, cancellation, certificate and the age of the decision once more. An effect",
+            "of an action of kind `once` never becomes `retrying`.",
             "",
         ]
     )

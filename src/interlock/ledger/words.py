@@ -134,7 +134,14 @@ def verdict(decision: Decision) -> str:
 
 def decided(decision: Decision) -> str:
     """A decision on one line."""
-    return f"{proposal(decision.proposal)} {verdict(decision)} by {', '.join(decision.decided_by)}"
+    said = f"{proposal(decision.proposal)} {verdict(decision)}"
+    if decision.verdict == "allow" and decision.approvals:
+        return f"{said}, approved by {approvers(decision)}"
+    return f"{said} by {', '.join(decision.decided_by)}"
+
+
+def approvers(decision: Decision) -> str:
+    return ", ".join(dict.fromkeys(f"{one.principal} ({one.group})" for one in decision.approvals))
 
 
 def message(envelope: Envelope, named: Callable[[str], str] = lambda command: command) -> str:

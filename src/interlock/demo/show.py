@@ -57,14 +57,15 @@ def show_summary(summary: Summary, console: Console) -> None:
         f"{summary.entries} entries in the ledger, {summary.seconds:.1f} s{again}.",
         highlight=False,
     )
-    console.print(_results(summary))
-    console.print(_comparison(summary))
+    _print(console, "What became of the cheques", _results(summary))
+    _print(console, "The same answers of the same readers, judged by the bank's books", _comparison(summary))
+    console.print()
     for line in _remarks(summary):
         console.print(Padding(line, (0, 0, 0, 2)))
     if summary.people:
-        console.print(_people(summary))
+        _print(console, "Why cheques went to people", _people(summary))
     if summary.refused:
-        console.print(_refused(summary))
+        _print(console, "What was refused outright, or took another way", _refused(summary))
     console.print("\n[bold]What to try next[/bold]")
     for step in summary.next:
         console.print(f"  [dim]# {step.shows}[/dim]", highlight=False)
@@ -77,7 +78,7 @@ def euros(cents: int) -> str:
 
 
 def _results(summary: Summary) -> Table:
-    table = _table("What became of the cheques", "", "cheques", "EUR")
+    table = _table("cheques", "EUR")
     table.add_row("Paid without a person", str(summary.paid_alone.count), euros(summary.paid_alone.cents))
     table.add_row(
         "Paid after a person's approval", str(summary.paid_by_people.count), euros(summary.paid_by_people.cents)
@@ -91,9 +92,7 @@ def _results(summary: Summary) -> Table:
 
 
 def _comparison(summary: Summary) -> Table:
-    table = _table(
-        "The same answers of the same readers, judged by the bank's books", "", "paid", "wrongly", "EUR wrong"
-    )
+    table = _table("paid", "wrongly", "EUR wrong")
     for way in summary.ways:
         table.add_row(way.name, str(way.paid.count), _alarm(way.wrong.count), euros(way.wrong.cents))
         for words, amount in way.causes.items():
@@ -142,23 +141,29 @@ def _remarks(summary: Summary) -> list[Text]:
 
 
 def _people(summary: Summary) -> Table:
-    table = _table("Why cheques went to people", "", "cheques", "still open")
+    table = _table("cheques", "still open")
     for reason in summary.people:
         table.add_row(reason.words, str(reason.count), str(reason.open) if reason.open else "")
     return table
 
 
 def _refused(summary: Summary) -> Table:
-    table = _table("What was refused outright, or took another way", "", "cheques")
+    table = _table("cheques")
     for reason in summary.refused:
         table.add_row(reason.words, str(reason.count))
     return table
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2))
+def _print(console: Console, title: str, table: Table) -> None:
+    console.print(f"\n[bold]{title}[/bold]", highlight=False)
+    console.print(Padding(table, (0, 0, 0, 2)))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("", min_width=46)
     for column in columns:
-        table.add_column(column, justify="right" if column else "left", no_wrap=bool(column))
+        table.add_column(column, justify="right", no_wrap=True, min_width=12)
     return table
 
 

@@ -162,9 +162,9 @@ def summarise(
         refused=_refused(recorded, reasons),
         ways=(
             _way("With the interlock", mine),
-            _way(f"{THRESHOLDED} of the leading reader ({leader})", _direct(written, answers, THRESHOLD)),
-            _way(f"{THRESHOLDED} of the other reader", _direct(written, beside, THRESHOLD)),
-            _way("Executing every answer of the leading reader", _direct(written, answers, 0)),
+            _way(f"{THRESHOLDED} ({leader})", _direct(written, answers, THRESHOLD)),
+            *(_way(f"{THRESHOLDED} ({name})", _direct(written, other, THRESHOLD)) for name, other in beside.items()),
+            _way(f"Every answer, executed directly ({leader})", _direct(written, answers, 0)),
         ),
         lost_replies=_amount(lost),
         repeated=_repeated(recorded, answers),
@@ -181,7 +181,7 @@ def summarise(
 
 
 PAID = "paid"
-THRESHOLDED = f"Executing answers with a score of at least {THRESHOLD / SCORE_ONE:g}"
+THRESHOLDED = f"Every answer with a score of {THRESHOLD / SCORE_ONE:g} or more, executed directly"
 UNACCOUNTED = "nobody knows"
 
 
@@ -227,14 +227,16 @@ Answers = dict[str, tuple[int, int | None]]
 """A reader's answers by cheque: cents and score."""
 
 
-def _answers(recorded: Recorded) -> tuple[Answers, Answers]:
-    """The recorded answers of the reader that led, and of the one beside it."""
+def _answers(recorded: Recorded) -> tuple[Answers, dict[str, Answers]]:
+    """The recorded answers of the reader that led, and by name of those beside it."""
     led: Answers = {}
-    beside: Answers = {}
+    beside: dict[str, Answers] = {}
     for key, record in recorded.cases.items():
         for kept in list(record.answers.values())[:1]:
             led[key] = _answer(kept.answer)
-            beside.update((key, _answer(other)) for other in kept.others.values() if isinstance(other, Answer))
+            for name, other in kept.others.items():
+                if isinstance(other, Answer):
+                    beside.setdefault(name, {})[key] = _answer(other)
     return led, beside
 
 
@@ -271,7 +273,7 @@ def _refused(recorded: Recorded, reasons: Mapping[str, str]) -> tuple[Reason, ..
 
 def _words(rule: str, reasons: Mapping[str, str]) -> str:
     if rule == "flow":
-        return "Not valid any more in this state"
+        return "Already paid, returned or waiting for a person"
     if rule.startswith("budget:"):
         return f"The budget {rule.removeprefix('budget:')} is spent"
     return reasons.get(rule, NOT_RULES.get(rule, rule)).rstrip(".")

@@ -100,9 +100,14 @@ def units(store: Any) -> None:
         second.commit(turn(second, record(ELSEWHERE), consumed=second.messages(10)))
 
 
+def send(store: Any) -> None:
+    one_unit(store, record(ELSEWHERE), slot=2, sends=[internal(in_slot(slot), f"m{slot}") for slot in (4, 5, 4)])
+
+
 CALLS: dict[str, Callable[[Any], Any]] = {
     "accept": accept,
     "units": units,
+    "send": send,
     "relay": lambda store: store.relay(1, limit=10),
     "attempt": lambda store: store.attempt(1, look(store)[0].arrival),
     "renew": lambda store: store.renew("w", {1: [f"{NEIGHBOUR}/1.0"]}, until=99_000),

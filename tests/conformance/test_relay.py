@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.building import ELSEWHERE, NEIGHBOUR, SLOT, ids, in_slot, internal, look, one_unit, record
+from tests.conformance.building import ELSEWHERE, NEIGHBOUR, SLOT, ids, in_slot, internal, look, one_unit, record, turn
 
 THIRD = in_slot(3)
 
@@ -49,6 +49,17 @@ def test_what_was_sent_earlier_arrives_earlier(store: Any) -> None:
     one_unit(store, sends=[internal(ELSEWHERE, "early")], relay=False)
     one_unit(store, sends=[internal(ELSEWHERE, "late")])
     assert ids(look(store, 2)) == ["early", "late"]
+
+
+def test_many_units_send_at_once_in_order_per_pair(store: Any) -> None:
+    for round_ in range(3):
+        with store.units([1, 2, 3], worker="w", now=10, relay=round_ != 1) as units:
+            for unit in units:
+                unit.commit(turn(unit, sends=[internal(in_slot(5), f"{unit.slot}.{round_}{part}") for part in "ab"]))
+    names = ids(look(store, 5))
+    for slot in (1, 2, 3):
+        wanted = [f"{slot}.{round_}{part}" for round_ in range(3) for part in "ab"]
+        assert [name for name in names if name[0] == str(slot)] == wanted
 
 
 def test_equal_messages_from_two_slots_both_arrive(store: Any) -> None:

@@ -142,6 +142,16 @@ def test_a_silent_worker_loses_its_leases_when_their_time_is_over(store: Any) ->
     assert [lease.lost for lease in free(store, now=TTL)] == [True]
 
 
+def test_the_living_are_listed(store: Any) -> None:
+    assert store.workers() == []
+    store.join("b", now=1)
+    store.join("a", now=1)
+    assert store.workers() == ["a", "b"]
+    store.declare_dead("a", now=2)
+    store.leave("b")
+    assert store.workers() == []
+
+
 # --- between processes
 
 

@@ -21,6 +21,7 @@ OUTBOX_ADD = queries["outbox_add"]
 OUTBOX = queries["outbox"]
 OUTBOX_DROP = queries["outbox_drop"]
 SLOT_SENT = queries["slot_sent"]
+SLOT_DELIVERED = queries["slot_delivered"]
 SLOT_RELAYED = queries["slot_relayed"]
 LINK = queries["link"]
 LINK_PUT = queries["link_put"]
@@ -37,6 +38,29 @@ def send(db: Connection, slot: int, sent: int, messages: Sequence[Envelope], n_s
         ],
     )
     db.execute(SLOT_SENT, (slot, sent + len(messages)))
+
+
+def deliver(db: Connection, sends: Sequence[tuple[int, int, Sequence[Envelope]]], n_slots: int) -> set[int]:
+    """Straight into the inboxes, for senders (slot, last number, messages) whose outbox is empty.
+
+    Only where all slots share the transaction: surviving between two transactions is what an outbox is for. Numbers and
+    watermarks go on as if it had been used.
+    """
+    arrivals: list[tuple[int, int, str, str, str, bytes]] = []
+    links: dict[tuple[int, int], int] = {}
+    numbers: list[tuple[int, int]] = []
+    for slot, sent, messages in sends:
+        seq = sent
+        for seq, message in enumerate(messages, sent + 1):
+            target = slot_of(message.case, n_slots)
+            body = codec.encode(message)
+            arrivals.append((target, message.received_at, message.id, message.automation, message.key, body))
+            links[target, slot] = seq
+        numbers.append((slot, seq))
+    db.executemany(INBOX_ADD, arrivals)
+    db.executemany(LINK_PUT, [(target, slot, seq) for (target, slot), seq in links.items()])
+    db.executemany(SLOT_DELIVERED, numbers)
+    return {row[0] for row in arrivals}
 
 
 def relay(db: Connection, slot: int, *, limit: int) -> set[int]:

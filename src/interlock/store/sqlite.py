@@ -55,6 +55,9 @@ BUSY_MS = 5_000
 CACHE_KIB = 65_536
 """Page cache of the writer: the hot ends of all slots in a database of a million cases."""
 
+READER_CACHE_KIB = 16_384
+"""Page cache of the reader: what `ready` walks over when every slot has a backlog."""
+
 CHECKPOINT_PAGES = 4_000
 """WAL pages between checkpoints: a hot page is written back once for many changes."""
 
@@ -236,6 +239,7 @@ class SqliteStore:
                 self._liveness.clear(name)
 
     def workers(self) -> list[str]:
+        """Names of the workers that live now, on this machine."""
         with self._reading() as db:
             known = workers.registered(db)
         return [name for name in known if not self._liveness.is_dead(name)]
@@ -374,6 +378,7 @@ def _connect(name: str, busy_ms: int) -> sqlite3.Connection:
 def _reader(name: str, busy_ms: int) -> sqlite3.Connection:
     reader = _connect(name, busy_ms)
     reader.execute("PRAGMA query_only = ON")
+    reader.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
     return reader
 
 

@@ -247,11 +247,18 @@ def inbox_row(slot: int, least_arrival: int, message: Envelope) -> tuple[int, in
 
 def _sends(db: Connection, staged: Staged, *, relaying: bool, n_slots: int) -> frozenset[int]:
     relayed: set[int] = set()
+    at_once: list[tuple[int, int, list[Envelope]]] = []
     for unit, writes in staged:
-        if writes.sends:
-            relay.send(db, unit.slot, unit.sent, writes.sends, n_slots)
-            if relaying:
-                relayed |= relay.relay(db, unit.slot, limit=len(writes.sends) + unit.sent - unit.relayed)
+        if not writes.sends:
+            continue
+        if relaying and unit.sent == unit.relayed:
+            at_once.append((unit.slot, unit.sent, writes.sends))
+            continue
+        relay.send(db, unit.slot, unit.sent, writes.sends, n_slots)
+        if relaying:  # Behind what still waits in its outbox.
+            relayed |= relay.relay(db, unit.slot, limit=len(writes.sends) + unit.sent - unit.relayed)
+    if at_once:
+        relayed |= relay.deliver(db, at_once, n_slots)
     return frozenset(relayed)
 
 

@@ -241,6 +241,9 @@ UPDATE slots SET sent = ?2 WHERE slot = ?1
 -- name: slot_relayed
 UPDATE slots SET relayed = ?2 WHERE slot = ?1
 
+-- name: slot_delivered
+UPDATE slots SET sent = ?2, relayed = ?2 WHERE slot = ?1
+
 -- name: link
 SELECT seq FROM links WHERE slot = ? AND peer = ?
 

@@ -197,8 +197,7 @@ class Worker:
     def moving(self, slot: int | None = None) -> bool:
         """Whether anything is on its way (in this slot): a unit, an outcome, a call."""
         if slot is None:
-            busy = self._dirty or self._outcomes or self._in_cycle or len(self.dispatcher) or self.dispatcher.pending
-            return bool(busy) or self._is_due()
+            return self.working() or len(self.dispatcher) > 0
         return (
             slot in self._dirty
             or slot in self._outcomes
@@ -206,6 +205,10 @@ class Worker:
             or self.dispatcher.pending
             or any(lease.slot == slot for lease in self.dispatcher.in_hand())
         )
+
+    def working(self) -> bool:
+        """Whether anything is to be done here, calls in flight aside."""
+        return bool(self._dirty or self._outcomes or self._in_cycle or self.dispatcher.pending) or self._is_due()
 
     def stalled(self) -> frozenset[int]:
         """Slots that the store calls ready, but in which nothing moves here: other workers' automations, foremost."""

@@ -131,12 +131,14 @@ class Bench:
         plain = self._wire.answer_value(question.__name__, value)
         for advisor in self._advisors(question, by):
             said = Answer(plain, score_micro(score), rationale, tuple(evidence))
-            self._stage.outside.answers[question.__name__, advisor] = said
+            self._stage.outside.say(question.__name__, advisor, said)
+        self._stage.settle()
 
     def silent(self, question: type[Question[Any]], *by: str) -> None:
         """From now on these advisors (all of the question's, when none is named) do not answer."""
         for advisor in self._advisors(question, by):
-            self._stage.outside.answers[question.__name__, advisor] = Quiet()
+            self._stage.outside.say(question.__name__, advisor, Quiet())
+        self._stage.settle()
 
     def _advisors(self, question: type[Question[Any]], by: Sequence[str]) -> list[str]:
         spec = self._stage.program.questions[question.__name__]

@@ -7,6 +7,7 @@ whatever the control layer believes; a checker looks into them, and a fence clos
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -61,7 +62,8 @@ class Lost(ConnectionError):
 class Outside:
     """Advisors and performers of one automation under test.
 
-    answers    per (question, advisor), what it says; an advisor that is nowhere named speaks for itself, if it is code
+    answers    per (question, advisor), what it says; an advisor that is nowhere named speaks for itself if it is code, and
+               otherwise says nothing until `say` or its timeout
     conduct    per action; default: it happens
     booked     called after a booking, before the reply leaves: the moment at which a crash hurts most
     """
@@ -73,6 +75,9 @@ class Outside:
     books: list[Booking] = field(default_factory=list[Booking])
     fenced: set[str] = field(default_factory=set[str])
     asked: list[Command] = field(default_factory=list[Command])
+    thinking: list[tuple[Command, asyncio.Future[None]]] = field(
+        default_factory=list[tuple[Command, "asyncio.Future[None]"]]
+    )
     booked: Callable[[Booking], bool] = lambda booking: False
 
     async def answer(self, command: Command) -> Answer:
@@ -92,7 +97,7 @@ class Outside:
             return Answer(value, score_micro(spec.options.get("score")))
         marker = self.release.effects.advisors.get((command.question, command.advisor))
         if marker is None:
-            raise Unavailable(f"{command.advisor} is not code; a test says what it answers, with Bench.answer")
+            return await self._silence(command)
         with reading(self.read):
             returned: Any = marker.run(wire.question(command.question, command.data))
             if inspect.isawaitable(returned):
@@ -101,6 +106,23 @@ class Outside:
             return wire.advice_answer(command.question, returned)
         except Rejected as error:
             raise Garbled(str(error)) from None
+
+    async def _silence(self, command: Command) -> Answer:
+        """A model that is not called from a test: it is still thinking, until the test says what it says or it is timed out."""
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.thinking.append((command, waiting))
+        try:
+            await waiting
+        finally:
+            self.thinking.remove((command, waiting))
+        return await self.answer(command)
+
+    def say(self, question: str, advisor: str, said: Answer | Quiet) -> None:
+        """What an advisor says from now on, and now, if it has been thinking about it."""
+        self.answers[question, advisor] = said
+        for command, waiting in self.thinking:
+            if (command.question, command.advisor) == (question, advisor) and not waiting.done():
+                waiting.set_result(None)
 
     async def perform(self, command: Command) -> Any:
         conduct = self.conduct.get(command.action, Conduct())

@@ -29,6 +29,7 @@ AGES = 1_000_000_000_000_000
 
 PACE = Pace(poll=None, ttl=AGES)
 
+
 class Stage:
     """One automation on stage. Close it when it is no longer needed."""
 
@@ -111,14 +112,14 @@ class Stage:
         worker = self.worker
         self.loop.call_soon(self.loop.stop)
         self.loop.run_forever()
-        return self._look() or worker.moving()
+        return self._look() or self._moving(worker)
 
     def settle(self) -> None:
         """Run until nothing moves and nothing is due. Time passes only as far as somebody waits for it."""
         while True:
             worker = self.worker
-            self.loop.run_while(worker.moving)
-            if not self._look() and not worker.moving():
+            self.loop.run_while(lambda worker=worker: self._moving(worker))
+            if not self._look() and not self._moving(worker):
                 return
 
     def advance(self, micros: int) -> None:
@@ -132,6 +133,10 @@ class Stage:
             self._look()
             self.worker  # noqa: B018 - one begins if the last one has died
         self.settle()
+
+    def _moving(self, worker: Worker) -> bool:
+        """Whether anything moves. An advisor that thinks until its timeout is waited for by nobody but `advance`."""
+        return worker.working() or len(worker.dispatcher) > len(self.outside.thinking)
 
     def _look(self) -> bool:
         """Whether the worker has just died; raises what ended it if it was not a death."""

@@ -1,13 +1,17 @@
 """The policy kernel: versioned rules that judge a proposal. Pure and total; it reads no clock, no file and no network.
 
-    document.py     YAML with the place of every character        schema.py, schema_text.py   what rules may read
-    syntax.py       expression text -> syntax tree                check.py                    syntax tree -> typed tree
-    tree.py         the typed tree                                specialise.py               a rule for one action
-    compile.py      typed tree -> generated Python                interpret.py, cel.py        the reference, the
-    oracle's text
-    bind.py         raw data -> checked inputs                    rules.py                    outcomes -> verdict
-    load.py         text -> Policy, or every mistake              policy.py                   bind, judge, describe
-    cases.py, trial.py   tests inside the document
+    document.py                    YAML with the place of every character
+    schema.py, schema_text.py      what rules may read
+    syntax.py                      expression text -> syntax tree
+    check.py, scope.py, paths.py, agree.py    syntax tree -> typed tree
+    tree.py, specialise.py         the typed tree, and a rule for one action
+    compile.py                     typed tree -> generated Python
+    interpret.py, cel.py           the reference, and the oracle's text
+    bind.py, values.py             raw data -> checked inputs
+    rules.py                       outcomes -> verdict
+    load.py                        text -> Policy, or every mistake
+    policy.py                      bind, judge, describe
+    cases.py, trial.py             tests inside the document
 
 `load` gives a Policy; `Policy.bind` and `Policy.judge` do the rest. Nothing is permitted unless a rule says so.
 """

@@ -13,27 +13,19 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from interlock.policy.agree import constants, number
 from interlock.policy.cases import PolicyTest, read_cases
-from interlock.policy.check import (
-    FUNCTIONS,
-    ROOTS,
-    Definition,
-    Facts,
-    Scope,
-    condition,
-    constants,
-    definition,
-    number,
-    parse,
-)
+from interlock.policy.check import FUNCTIONS, condition, definition, parse
 from interlock.policy.diagnostics import Report, nearest
 from interlock.policy.document import Entries, Items, Node, Scalar, only_keys, prose, read
 from interlock.policy.limits import NUMBER_DIGITS_MAX, POLICY_NODES_MAX, RULES_MAX
 from interlock.policy.moments import timestamp_us
+from interlock.policy.paths import ROOTS
 from interlock.policy.policy import Policy
 from interlock.policy.rules import STRICTNESS, Default, Invariant, Rule
 from interlock.policy.schema import NAME, Schema
 from interlock.policy.schema_text import read_schema
+from interlock.policy.scope import Definition, Facts, Scope
 from interlock.policy.syntax import DURATION as DURATION_TEXT
 from interlock.policy.syntax import NUMBER, duration_us
 from interlock.policy.tree import BOOL, DURATION, STRING, TIMESTAMP, TRUE, Const, Consts, measure

@@ -83,10 +83,11 @@ def load_effects(loaded: Loaded) -> Effects:
 
 def survey_folder(path: str | Path) -> tuple[Loaded | None, Effects | None, list[Problem]]:
     """What can be loaded of a folder and every problem of all its files, sorted."""
-    loaded, problems = _survey(path, None)
+    readable: list[tuple[Folder, Definition, ReleaseSpec]] = []
+    loaded, problems = _survey(path, None, readable=readable)
     effects: Effects | None = None
-    if loaded is not None:
-        effects, more = _effects(loaded.modules, loaded.definition, loaded.spec)
+    for parts in readable:  # A mistake in the policy hides none in effects.py.
+        effects, more = _effects(*parts)
         problems = [*problems, *more]
     return loaded, effects, sorted_problems(problems)
 
@@ -97,7 +98,13 @@ def folder_of(path: str | Path) -> Path:
     return (given.parent if given.is_file() else given).resolve()
 
 
-def _survey(path: str | Path, app: Automation[Any, Any] | None) -> tuple[Loaded | None, list[Problem]]:
+def _survey(
+    path: str | Path,
+    app: Automation[Any, Any] | None,
+    *,
+    readable: list[tuple[Folder, Definition, ReleaseSpec]] | None = None,
+) -> tuple[Loaded | None, list[Problem]]:
+    """What can be loaded without effects. `readable` is given what effects are checked against, once that is known."""
     folder = folder_of(path)
     if not folder.is_dir():
         return None, [
@@ -134,6 +141,8 @@ def _survey(path: str | Path, app: Automation[Any, Any] | None) -> tuple[Loaded 
     release_text = _read(folder / RELEASE_FILE)
     spec, found = read_release(release_text or "", definition, bare)
     problems = [*problems, *found]
+    if readable is not None:
+        readable.append((modules, definition, spec))
     schema = derive_schema(definition, dependencies=sorted(spec.breakers))
     prompts, found = _prompts(folder, definition, spec)
     problems += found

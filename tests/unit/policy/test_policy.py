@@ -1,5 +1,6 @@
 """A loaded policy: what it allows, what it is bound to, and what it says about itself."""
 
+import timeit
 from typing import Any
 
 import pytest
@@ -421,3 +422,17 @@ def test_a_persons_approval_breaks_no_invariant() -> None:
     approved = policy.judge_with(made, {"clearing"})
     assert approved.outcome == "allow"
     assert policy.violated(made, approved) == ()
+
+
+# --- cost ----------------------------------------------------------------------------------------------------------
+
+
+def test_judging_and_binding_stay_far_below_their_promised_cost() -> None:
+    """5 µs and 15 µs are promised for 12 rules; ten times that is only missed when the generated code is not used."""
+    policy = cheques()
+    raw = payment()
+    made = bound(policy)
+    judge = min(timeit.repeat(lambda: policy.judge(made), number=1_000, repeat=5)) / 1_000
+    bind = min(timeit.repeat(lambda: policy.bind("pay", raw), number=1_000, repeat=5)) / 1_000
+    assert judge < 50e-6
+    assert bind < 150e-6

@@ -215,7 +215,9 @@ class Worker:
         return frozenset(self._stalled)
 
     def _is_due(self) -> bool:
-        return self._next_poll == 0 or (self._next_due is not None and self._next_due <= self.clock.now())
+        if self._next_poll == 0:
+            return True
+        return not self.clock.frozen and self._next_due is not None and self._next_due <= self.clock.now()
 
     async def changed(self) -> None:
         """Return after the next cycle."""

@@ -62,8 +62,8 @@ class Lost(ConnectionError):
 class Outside:
     """Advisors and performers of one automation under test.
 
-    answers    per (question, advisor), what it says; an advisor that is nowhere named speaks for itself if it is code, and
-               otherwise says nothing until `say` or its timeout
+    answers    per (question, advisor), what it says; one that is not named speaks for itself if it is code, and otherwise
+               says nothing until `say` or its timeout
     conduct    per action; default: it happens
     booked     called after a booking, before the reply leaves: the moment at which a crash hurts most
     """
@@ -108,7 +108,7 @@ class Outside:
             raise Garbled(str(error)) from None
 
     async def _silence(self, command: Command) -> Answer:
-        """A model that is not called from a test: it is still thinking, until the test says what it says or it is timed out."""
+        """A model that is not called from a test: it thinks until the test says what it says, or its time is over."""
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.thinking.append((command, waiting))
         try:

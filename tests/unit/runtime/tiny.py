@@ -167,6 +167,10 @@ def event(key: str, id: str, type: str = "In", *, automation: str = "tiny", at: 
     return Envelope(automation, key, id, "test", "tester", at, at, body)
 
 
+OPEN: list[World] = []
+"""Worlds of the test that runs; a fixture closes them."""
+
+
 class World:
     """A store, an outside and workers on one virtual loop."""
 
@@ -180,6 +184,16 @@ class World:
         self.notices: list[Notice] = []
         self.options = options
         self.workers: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
+        OPEN.append(self)
+
+    def close(self) -> None:
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self.loop.close()
+        self.store.close()
 
     def hosted(self) -> dict[str, Hosted]:
         return {self.program.automation: Hosted(self.program, self.outside, self.outside, self.concurrency)}
@@ -214,18 +228,13 @@ class World:
         for worker, _ in self.workers.values():
             worker.wake([receipt.slot for receipt in receipts])
 
-    def settle(self, name: str = "w1", seconds: float = 600.0) -> None:
-        """Until nothing moves and nothing is due."""
-
-        async def quiet() -> None:
-            worker, task = self.workers[name]
-            end = self.loop.time() + seconds
-            while worker.moving() and self.loop.time() < end:
-                if task.done():
-                    task.result()
-                await asyncio.sleep(0.001)
-
-        self.loop.run_until_complete(quiet())
+    def settle(self, name: str = "w1") -> None:
+        """Until nothing moves and nothing is due. Time passes as far as somebody waits for it."""
+        worker, task = self.workers[name]
+        while worker.moving() and not task.done():
+            self.loop.run_while(worker.moving)
+        if task.done():
+            task.result()
 
     def advance(self, seconds: float, name: str = "w1") -> None:
         self.loop.run_until_complete(asyncio.sleep(seconds))

@@ -181,7 +181,7 @@ def summarise(
 
 
 PAID = "paid"
-THRESHOLDED = f"Every answer with a score of {THRESHOLD / SCORE_ONE:g} or more, executed directly"
+THRESHOLDED = f"Answers scored {THRESHOLD / SCORE_ONE:g} or more, executed directly"
 UNACCOUNTED = "nobody knows"
 
 

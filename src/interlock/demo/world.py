@@ -187,7 +187,7 @@ def _tell(draw: random.Random, number: int, one: Written, started: datetime) -> 
     if one.stop == "before":
         tell("morning", presented - draw.uniform(1, 10), "StopPayment", "stop", "customer")
     elif one.stop == "during":
-        tell("morning", max(presented, funds) + draw.uniform(0, 3), "StopPayment", "stop", "customer")
+        tell("morning", max(presented, funds) + draw.uniform(0, 60), "StopPayment", "stop", "customer")
     elif one.stop == "after":
         tell("afternoon", draw.uniform(0, 20), "StopPayment", "stop", "customer")
     chance = draw.random()

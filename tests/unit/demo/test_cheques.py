@@ -11,7 +11,7 @@ from interlock.demo import world
 from interlock.demo.cheques.scan import png
 from interlock.demo.workspace import AUTOMATION
 from interlock.policy import run_tests
-from interlock.releases.folder import load_effects, load_folder
+from interlock.releases import load_effects, load_folder
 
 pytestmark = pytest.mark.xdist_group("readers")
 

@@ -1,7 +1,7 @@
 """What a ledger entry's delta says of effects, status and flags, without folding the case.
 
-A delta puts whole effects and names those that are gone (`kernel.fold`), so one entry tells what became of each effect
-that it touched.
+A delta puts new effects whole and of the others the fields that changed (`kernel.fold`), so one entry tells what
+became of each effect that it touched.
 """
 
 from __future__ import annotations
@@ -27,9 +27,13 @@ def value_of(delta: Delta, field: str) -> Any:
     return delta.get("+", {}).get(field)
 
 
-def effects(delta: Delta) -> Mapping[str, Any]:
-    """Effects that the turn made or changed, whole, by their id within the case."""
-    return put_in(delta, "effects")
+def effects(delta: Delta) -> dict[str, Delta]:
+    """What became of each effect that the turn made or changed: a patch, for a new one of nothing (`fold.apply`)."""
+    touched = delta.get("~", {}).get("effects", {})
+    made: Mapping[str, Any] = touched.get("+", {})
+    patches: dict[str, Delta] = {name: {"+": made[name]} for name in made}
+    patches.update(touched.get("~", {}))
+    return patches
 
 
 def settled(delta: Delta) -> dict[str, str]:

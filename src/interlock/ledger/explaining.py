@@ -123,6 +123,7 @@ def _explained(
             for p in earlier
         ),
         question=question,
+        advised=words.proposal(root.proposal) if advice else "",
         advice=advice,
         known=_known(release, decision),
         rules=rules,
@@ -158,7 +159,7 @@ def _chain(places: dict[str, _Place], root: Decision) -> dict[str, Decision]:
     return chain
 
 
-# --- what it was --------------------------------------------------------------------------------------------------------
+# --- what it was ----------------------------------------------------------------------------------------------------
 
 
 def _headline(decision: Decision) -> str:
@@ -208,9 +209,8 @@ def _trigger(first: _Told) -> Trigger | None:
         open_one: Plain = first.before.get("questions", {}).get(cause.body.question, {})
         if "cause" in open_one:
             cause, late = msgspec.convert(open_one["cause"], Envelope), False
-    text = (
-        moment_of(first.entry, first.before, first.after).line if cause is first.entry.cause else words.message(cause)
-    )
+    own = cause is first.entry.cause
+    text = moment_of(first.entry, first.before, first.after).line if own else words.message(cause)
     return Trigger(text, cause.id, cause.source, cause.principal, cause.occurred_at, cause.received_at, late)
 
 
@@ -315,7 +315,7 @@ def _budgets(release: Recorded | None, decision: Decision) -> tuple[Budgeted, ..
     )
 
 
-# --- what came of it ----------------------------------------------------------------------------------------------------
+# --- what came of it ------------------------------------------------------------------------------------------------
 
 
 def _people(told: Sequence[_Told], chain: dict[str, Decision]) -> tuple[Happened, ...]:
@@ -332,8 +332,7 @@ def _people(told: Sequence[_Told], chain: dict[str, Decision]) -> tuple[Happened
             for name, new in (body.args or {}).items()
             if args.get(name) != new
         )
-        more = (*edits, *one.entry.notes) if not edits else edits
-        found.append(_happened(one, more))
+        found.append(_happened(one, edits or one.entry.notes))
     return tuple(found)
 
 

@@ -135,10 +135,9 @@ def moment_of(entry: Entry, before: Plain, after: Plain) -> Moment:
     then = [f"asked {question}" for question in entry.asked]
     then += [f"{decision.id}: {words.decided(decision)}" for decision in entry.decisions]
     then += list(entry.notes)
-    for name, effect in changes.effects(entry.delta).items():
-        was = before.get("effects", {}).get(name, {}).get("status")
-        if effect["status"] != was and effect["status"] == "started":
-            then.append(f"{named(name)} started, attempt {effect.get('attempt', 0)}")
+    for name, patch in changes.effects(entry.delta).items():
+        if changes.value_of(patch, "status") == "started":
+            then.append(f"{named(name)} started, attempt {effects[name].get('attempt', 0)}")
     for name, how in changes.settled(entry.delta).items():
         then.append(f"{named(name)} {_ENDED[how]}")
     old, new = before.get("status", ""), after.get("status", "")

@@ -121,11 +121,11 @@ def _first_of(store: Store, slot: int, place: int, head: int, limit: int, wanted
 
 def one_line(entry: Entry) -> str:
     """When, which case, what came in, and what it led to."""
-    effects = changes.effects(entry.delta)
+    effects = {name: patch.get("+", {}) for name, patch in changes.effects(entry.delta).items()}
 
     def named(command: str) -> str:
-        effect = effects.get(command)
-        return f"{effect['action']} ({command})" if effect else command
+        action = effects.get(command, {}).get("action")
+        return f"{action} ({command})" if action else command
 
     what = words.message(entry.cause, named) if entry.cause else entry.kind
     if entry.kind == "quarantined":
@@ -134,8 +134,8 @@ def one_line(entry: Entry) -> str:
         what = f"out of quarantine, {'; '.join(entry.notes)}: {what}"
     then = [f"asked {question}" for question in entry.asked]
     then += [words.decided(decision) for decision in entry.decisions]
-    then += [f"{effect['action']} started" for effect in effects.values() if effect["status"] == "started"]
-    then += [f"{effect['action']} in doubt" for effect in effects.values() if effect["status"] == "in_doubt"]
+    stages = {"started": "started", "in_doubt": "is in doubt", "held": "is held"}
+    then += [f"{named(name)} {stages[one['status']]}" for name, one in effects.items() if one.get("status") in stages]
     then += [f"{action} took effect" for action in changes.took_effect(entry.delta)]
     status = changes.value_of(entry.delta, "status")
     if status:

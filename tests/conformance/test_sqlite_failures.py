@@ -134,6 +134,16 @@ def test_a_database_that_becomes_read_only_while_in_use(opened: Any) -> None:
     assert store.accept([event()], now=10) == [Accepted(SLOT)]
 
 
+def test_a_transaction_left_open_by_an_exception_thrown_into_the_thread_is_rolled_back(opened: Any) -> None:
+    store = opened(n_slots=N_SLOTS)
+    before = everything(store)
+    store._writer.execute("BEGIN IMMEDIATE")
+    store._writer.execute("DELETE FROM slots")
+    store._reader.execute("BEGIN")
+    assert store.accept([], now=10) == []
+    assert everything(store) == before
+
+
 # --- not what it should be
 
 

@@ -333,6 +333,9 @@ class SqliteStore:
             writer, faults = self._writer, self._faults
             self._open_transaction = True
             try:
+                _roll_back(
+                    writer
+                )  # An exception thrown into the thread may have struck before a rollback.
                 writer.execute("BEGIN IMMEDIATE")
                 before = writer.total_changes
                 yield self._db
@@ -361,6 +364,7 @@ class SqliteStore:
                     yield self._reader
                 return
             with _translated(self._path):
+                _roll_back(self._reader)
                 self._reader.execute("BEGIN")  # One snapshot for all statements of the call.
                 try:
                     yield self._reader

@@ -333,9 +333,7 @@ class SqliteStore:
             writer, faults = self._writer, self._faults
             self._open_transaction = True
             try:
-                _roll_back(
-                    writer
-                )  # An exception thrown into the thread may have struck before a rollback.
+                _roll_back(writer)  # An exception thrown into the thread may have struck before a rollback.
                 writer.execute("BEGIN IMMEDIATE")
                 before = writer.total_changes
                 yield self._db

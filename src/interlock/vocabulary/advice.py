@@ -21,7 +21,8 @@ def score_micro(score: float | Decimal | None) -> int | None:
     """Millionths of a score in 0..1, exact: through the shortest decimal text, not through binary fractions."""
     if score is None:
         return None
-    exact = Decimal(repr(score)) if isinstance(score, float) else Decimal(score)
+    # float's own repr: a subclass (numpy.float64, which classifiers return) may print itself with its type's name.
+    exact = Decimal(float.__repr__(score)) if isinstance(score, float) else Decimal(score)
     if not exact.is_finite() or not 0 <= exact <= 1:
         raise Refused(f"score {score!r} is not a number from 0 to 1.", code="advice_score")
     return int((exact * SCORE_ONE).to_integral_value(rounding=ROUND_FLOOR))

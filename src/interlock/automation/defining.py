@@ -330,7 +330,7 @@ class _Survey:
                 f"{cls.__name__} is irreversible and names an undo.",
                 "Leave out `undo`, or write reversible=True.",
             )
-        if inspect.isclass(undo) and not issubclass(undo, Action):
+        if inspect.isclass(undo) and not _is_action(undo):
             self._at(place, f"undo of {cls.__name__} is no action.", "Name an Action class.")
             undo = None
         if options.kind not in ("idempotent", "checkable", "once"):
@@ -640,9 +640,10 @@ class _Survey:
         if found is None:
             self._at(place, f"`{message[0]}` of reducer {function.__name__} is no message.", _MESSAGE_HELP)
             return
-        kind, cls = found
+        kind: MessageKind = found[0]
+        cls: type[Any] = found[1]
         self._declare(cls)
-        name = snake(cls.__name__) if issubclass(cls, Action) else cls.__name__
+        name = snake(cls.__name__) if _is_action(cls) else cls.__name__
         if (kind, name) in self.reducers:
             other = self.reducers[kind, name].function
             self._at(
@@ -661,15 +662,13 @@ class _Survey:
                 return "event", annotation
             return None
         origin, args = get_origin(annotation), get_args(annotation)
-        if (
-            not (inspect.isclass(origin) and issubclass(origin, Message))
-            or len(args) != 1
-            or not inspect.isclass(args[0])
-        ):
+        if not (inspect.isclass(origin) and issubclass(origin, Message)) or len(args) != 1:
             return None
         kind = _MESSAGES[origin]
-        wanted = Question if kind in ("answered", "unanswered") else Action
-        return (kind, args[0]) if issubclass(args[0], wanted) and args[0] is not wanted else None
+        wanted: type[Any] = Question if kind in ("answered", "unanswered") else Action
+        subject: Any = args[0]
+        fits = inspect.isclass(subject) and issubclass(subject, wanted) and subject is not wanted
+        return (kind, subject) if fits else None
 
     def _fallback(self, function: Callable[..., Any]) -> None:
         read = self._function(function, "fallback", 2)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any, cast, get_args, get_origin, get_type_hints
+from types import ModuleType, UnionType
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 from interlock.automation.definition import Definition
 from interlock.automation.markers import Advice, Advisor, Checker, Fence, Performer
@@ -151,7 +151,7 @@ def _signature_problems(marker: Marker, definition: Definition) -> list[tuple[st
         )
     if "return" in hints and isinstance(marker, Performer):
         expected = definition.actions[definition.action_name(marker.action)].result_type
-        if hints["return"] != expected:
+        if bare(hints["return"]) != bare(expected):
             problems.append(
                 (
                     (
@@ -165,7 +165,7 @@ def _signature_problems(marker: Marker, definition: Definition) -> list[tuple[st
         returned = hints["return"]
         expected = definition.questions[marker.question.__name__].answer_type
         args = get_args(returned)
-        if get_origin(returned) is not Advice or (args and args[0] != expected):
+        if get_origin(returned) is not Advice or (args and bare(args[0]) != bare(expected)):
             problems.append(
                 (
                     (
@@ -178,7 +178,20 @@ def _signature_problems(marker: Marker, definition: Definition) -> list[tuple[st
     return problems
 
 
+def bare(annotation: Any) -> Any:
+    """A type to compare: without the bounds that Annotated puts on it (Money is a Decimal), a union as a set."""
+    if hasattr(annotation, "__metadata__"):
+        return bare(annotation.__origin__)
+    if get_origin(annotation) in (Union, UnionType):
+        return frozenset(bare(member) for member in get_args(annotation))
+    return type(None) if annotation is None else annotation
+
+
 def _spoken(annotation: Any) -> str:
-    if annotation is type(None) or annotation is None:
+    if get_origin(annotation) in (Union, UnionType):
+        return " | ".join(_spoken(member) for member in get_args(annotation))
+    if hasattr(annotation, "__metadata__"):
+        return _spoken(annotation.__origin__)
+    if annotation is None or annotation is type(None):
         return "None"
     return annotation.__name__ if inspect.isclass(annotation) else str(annotation).replace("typing.", "")

@@ -18,6 +18,7 @@ import importlib.util
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -58,7 +59,10 @@ class Folder:
             if found is not None:
                 return found
             try:
-                return importlib.import_module(self._unique(name))
+                with warnings.catch_warnings():
+                    # A field named `meta` is a problem of its own, with its line; pydantic's warning has neither.
+                    warnings.filterwarnings("ignore", message='Field name "meta"', category=UserWarning)
+                    return importlib.import_module(self._unique(name))
             except SyntaxError as error:
                 where = Path(error.filename).name if error.filename else file.name
                 raise DefinitionErrors(

@@ -70,14 +70,7 @@ def _shape(node: Node, known: dict[str, Node], inside: tuple[str, ...]) -> Shape
                 "values": [_plain(member.value) for member in node["members"]],
             }
         case "union" | "tagged-union":
-            choices: Any = node["choices"]
-            several = cast(
-                "list[Any]", list(cast("dict[Any, Any]", choices).values()) if isinstance(choices, dict) else choices
-            )
-            return {
-                "is": "union",
-                "of": [_shape(one[0] if isinstance(one, tuple) else one, known, inside) for one in several],
-            }
+            return {"is": "union", "of": [_shape(one, known, inside) for one in _choices(node["choices"])]}
         case "list" | "set" | "frozenset":
             return {"is": kind, **_bounds(node), "of": _shape(node.get("items_schema", {"type": "any"}), known, inside)}
         case "tuple":
@@ -100,6 +93,12 @@ def _shape(node: Node, known: dict[str, Node], inside: tuple[str, ...]) -> Shape
             return _shape(node["json_schema"], known, inside)
         case _:
             return {"is": kind, **_bounds(node)}
+
+
+def _choices(choices: Any) -> list[Node]:
+    """The members of a union; a plain one may pair each with a label, a tagged one keeps them by tag."""
+    several = cast("dict[Any, Any]", choices).values() if isinstance(choices, dict) else cast("list[Any]", choices)
+    return [cast("Node", one[0]) if isinstance(one, tuple) else one for one in several]
 
 
 def _record(name: str, node: Node, known: dict[str, Node], inside: tuple[str, ...]) -> Shape:

@@ -95,15 +95,16 @@ def build_manifest(loaded: Loaded, effects: Effects) -> Manifest:
     Raises DefinitionErrors for code that no hash can be honest about, with the path to it.
     """
     definition, spec = loaded.definition, loaded.spec
-    closures = Closures(loaded.folder, (*definition.modules, *effects.modules))
+    closures = Closures(loaded.folder, _types(definition))
     components: dict[str, str] = {}
 
     for (kind, name), reducer in definition.reducers.items():
-        components[_reducer_name(kind, name, definition)] = closures.pure(reducer.function)
+        component = _reducer_name(kind, name, definition)
+        components[component] = closures.pure(reducer.function, component)
     for name, fallback in definition.fallbacks.items():
-        components[f"fallback:{name}"] = closures.pure(fallback.function)
+        components[f"fallback:{name}"] = closures.pure(fallback.function, f"fallback:{name}")
     for upcast in definition.upcasts:
-        components[f"upcast:{upcast.old.__name__}"] = closures.pure(upcast.function)
+        components[f"upcast:{upcast.old.__name__}"] = closures.pure(upcast.function, f"upcast:{upcast.old.__name__}")
     for name, codec_shape in _shapes(definition).items():
         components[f"types:{name}"] = closures.type_component(_type_named(definition, name), codec_shape)
 
@@ -179,6 +180,7 @@ def build_manifest(loaded: Loaded, effects: Effects) -> Manifest:
         "sensitive": {name: list(paths) for name, paths in definition.sensitive.items()},
         "environment": closures.environment(),
         "functions": closures.functions(),
+        "reaches": closures.reaches(),
     }
     return Manifest(definition.name, dict(sorted(components.items())), body)
 
@@ -213,6 +215,14 @@ def _type_named(definition: Definition, name: str) -> type[Any] | None:
             if one.type.__name__ == name:
                 return one.type
     return None
+
+
+def _types(definition: Definition) -> list[type[Any]]:
+    """The types that are components of their own."""
+    types: list[type[Any]] = [definition.case]
+    for table in (definition.events, definition.timers, definition.questions, definition.actions):
+        types += [one.type for one in table.values()]
+    return types
 
 
 def _opening(definition: Definition) -> list[str]:

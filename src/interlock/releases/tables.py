@@ -39,11 +39,12 @@ class Document:
         self.root = Table(self, (), data)
 
     def line(self, path: Path) -> int:
-        """Line of a key; of the closest table around it where the key has none of its own (inline tables)."""
+        """Line of a key; of what is below it (`[budgets.x]` is all there is of `budgets`), else around it."""
         for length in range(len(path), 0, -1):
             found = self._lines.get(path[:length])
-            if found is not None:
-                return found
+            below = [line for known, line in self._lines.items() if known[:length] == path[:length]]
+            if found is not None or below:
+                return found if found is not None else min(below)
         return 1
 
     def note(self, path: Path, message: str, suggestion: str = "") -> None:

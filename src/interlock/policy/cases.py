@@ -68,13 +68,10 @@ def read_cases(report: Report, node: Node, schema: Schema, rule_ids: tuple[str, 
         report.add("shape", node.index, "`cases` is a mapping with `base` and `tests`")
         return ()
     only_keys(report, node, ("base", "tests"), "cases")
-    base: dict[str, Any] = {}
-    given = node.get("base")
-    if isinstance(given, Entries):
-        for key, value in given:
-            _set(report, base, key, (key.text,), value, schema)
-    elif given is not None:
-        report.add("shape", given.index, "`base` is a record of inputs")
+    base = node.get("base")
+    if base is not None and not isinstance(base, Entries):
+        report.add("shape", base.index, "`base` is a record of inputs")
+        base = None
     tests = node.get("tests")
     if not isinstance(tests, Items):
         report.add(
@@ -84,6 +81,8 @@ def read_cases(report: Report, node: Node, schema: Schema, rule_ids: tuple[str, 
             "- {name: ..., with: {...}, expect: allow}",
         )
         return ()
+    if not tests.items:
+        _apply(report, {}, base, schema, None)
     found = [_test(report, item, base, schema, rule_ids) for item in tests]
     seen: set[str] = set()
     for test, item in zip(found, tests, strict=True):
@@ -95,40 +94,45 @@ def read_cases(report: Report, node: Node, schema: Schema, rule_ids: tuple[str, 
 
 
 def _test(
-    report: Report, node: Node, base: Mapping[str, Any], schema: Schema, rule_ids: tuple[str, ...]
+    report: Report, node: Node, base: Entries | None, schema: Schema, rule_ids: tuple[str, ...]
 ) -> PolicyTest | None:
     if not isinstance(node, Entries):
         report.add("shape", node.index, "a test is a mapping", "- {name: ..., with: {...}, expect: allow}")
         return None
     only_keys(report, node, ("name", "with", "expect", "by", "action"), "a test")
-    raw = _copy(base)
-    changes = node.get("with")
-    if isinstance(changes, Entries):
-        for key, value in changes:
-            _set(report, raw, key, tuple(key.text.split(".")), value, schema)
-    elif changes is not None:
-        report.add("shape", changes.index, "`with` is a mapping of paths to values", "with: {case.frozen: true}")
-    name = node.get("name")
+    name, changes = node.get("name"), node.get("with")
     title = name.text if isinstance(name, Scalar) else ""
     if not title:
         report.add("shape", node.index, "a test needs a `name`")
-    named = node.get("action")
-    if isinstance(named, Scalar):
-        raw.setdefault("proposal", {})["action"] = named.text
-    proposal = raw.get("proposal")
-    action = cast("dict[str, object]", proposal).get("action") if isinstance(proposal, dict) else None
-    if not isinstance(action, str) or action not in schema.actions:
-        at = named.index if isinstance(named, Scalar) else node.index
-        near = nearest(str(action), schema.actions) if action is not None else "give proposal.action in `base`"
-        report.add(
-            "unknown_action", at, f"the test is about no action of the schema{f': {action}' if action else ''}", near
-        )
+    if changes is not None and not isinstance(changes, Entries):
+        report.add("shape", changes.index, "`with` is a mapping of paths to values", "with: {case.frozen: true}")
+        changes = None
+    named = _action(node, changes, base)
+    action = named.text if named is not None and named.text in schema.actions else None
+    raw: dict[str, Any] = {}
+    _apply(report, raw, base, schema, action)
+    _apply(report, raw, changes, schema, action)
+    if action is None:
+        near = nearest(named.text, schema.actions) if named is not None else "give proposal.action in `base`"
+        what = "names no action" if named is None else f"is about `{named.text}`, which is no action of the schema"
+        report.add("unknown_action", (named or node).index, f"the test {what}", near)
         return None
+    raw.setdefault("proposal", {})["action"] = action
     expect = _expectation(report, node)
     by = _by(report, node.get("by"), rule_ids)
     if expect is None or not title:
         return None
     return PolicyTest(title, report.place(node.index)[0], action, _complete(raw, schema, action), expect, by)
+
+
+def _action(test: Entries, changes: Entries | None, base: Entries | None) -> Scalar | None:
+    """What a test is about: its own `action`, else what its changes say, else its base."""
+    places = [test.get("action")]
+    for record in (changes, base):
+        if record is not None:
+            proposal = record.get("proposal")
+            places += [record.get("proposal.action"), proposal.get("action") if isinstance(proposal, Entries) else None]
+    return next((place for place in places if isinstance(place, Scalar)), None)
 
 
 def _expectation(report: Report, node: Entries) -> Expectation | None:
@@ -180,37 +184,29 @@ def _by(report: Report, node: Node | None, rule_ids: tuple[str, ...]) -> tuple[s
 # --- raw data ---------------------------------------------------------------------------------------------------------
 
 
-def _copy(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: _copy(cast("dict[str, Any]", value)) if isinstance(value, dict) else value for key, value in data.items()
-    }
+def _apply(report: Report, raw: dict[str, Any], record: Entries | None, schema: Schema, action: str | None) -> None:
+    """Put the values of dotted paths into nested data, each typed by the schema as `action` sees it."""
+    for key, value in record or ():
+        path = tuple(key.text.split("."))
+        found = _field(schema, path, action)
+        if isinstance(found, str):
+            report.add("unknown_field", key.index, f"no input is called `{key.text}`", found, width=len(key.raw))
+        elif found is not None:
+            here = raw
+            for part in path[:-1]:
+                below = here.get(part)
+                if not isinstance(below, dict):
+                    below = here[part] = {}
+                here = cast("dict[str, Any]", below)
+            here[path[-1]] = _raw(report, path, value, found.type, schema, action)
 
 
-def _set(report: Report, raw: dict[str, Any], key: Scalar, path: tuple[str, ...], value: Node, schema: Schema) -> None:
-    """Put the value of a dotted path into nested data, typed by the schema."""
-    found = _field(schema, path)
-    if isinstance(found, str):
-        report.add("unknown_field", key.index, f"no input is called `{key.text}`", found, width=len(key.raw))
-        return
-    if found is None:
-        if isinstance(value, Scalar):
-            raw.setdefault("proposal", {})["action"] = value.text
-        return
-    here = raw
-    for part in path[:-1]:
-        below = here.get(part)
-        if not isinstance(below, dict):
-            below = here[part] = {}
-        here = cast("dict[str, Any]", below)
-    here[path[-1]] = _raw(report, path, value, found.type, schema)
-
-
-def _field(schema: Schema, path: tuple[str, ...]) -> Field | str | None:
+def _field(schema: Schema, path: tuple[str, ...], action: str | None) -> Field | str | None:
     """The field at a path; None for `proposal.action`; a suggestion if there is none."""
     if path == ("proposal", "action"):
         return None
     roots: dict[str, Field] = {
-        "proposal": Field(RecordType(_proposal(schema))),
+        "proposal": Field(RecordType(_proposal(schema, action))),
         "case": Field(schema.case),
         "advice": Field(schema.advice),
         "breaker": Field(schema.breaker),
@@ -226,15 +222,14 @@ def _field(schema: Schema, path: tuple[str, ...]) -> Field | str | None:
     return here
 
 
-def _proposal(schema: Schema) -> dict[str, Field]:
-    fields: dict[str, Field] = {}
-    for action in schema.actions.values():
-        for name, f in action.args.fields.items():
-            fields.setdefault(name, f)
-    return {**fields, **schema.proposal.fields}
+def _proposal(schema: Schema, action: str | None) -> dict[str, Field]:
+    """Fields of a proposal. What only other actions have is allowed, so that one base serves all, and takes no part."""
+    foreign = {name: Field(InvisibleType("")) for other in schema.actions.values() for name in other.args.fields}
+    own: Mapping[str, Field] = {} if action is None else schema.actions[action].args.fields
+    return {**foreign, **own, **schema.proposal.fields}
 
 
-def _raw(report: Report, path: tuple[str, ...], node: Node, type_: Type, schema: Schema) -> object:
+def _raw(report: Report, path: tuple[str, ...], node: Node, type_: Type, schema: Schema, action: str | None) -> object:
     """A YAML value in the raw form of the door. Wrong values are reported and become None."""
     dotted = ".".join(path)
     if isinstance(node, Scalar) and node.plain and node.text in ("", "~", "null"):
@@ -248,18 +243,15 @@ def _raw(report: Report, path: tuple[str, ...], node: Node, type_: Type, schema:
                 report.add("shape", node.index, f"`{dotted}` is a record")
                 return None
             for key, value in node:
-                if path == ("proposal",) and key.text == "action" and isinstance(value, Scalar):
-                    record["action"] = value.text
-                    continue
-                found = _field(schema, (*path, key.text))
+                found = _field(schema, (*path, key.text), action)
                 if isinstance(found, Field):
-                    record[key.text] = _raw(report, (*path, key.text), value, found.type, schema)
-                else:
+                    record[key.text] = _raw(report, (*path, key.text), value, found.type, schema, action)
+                elif found is not None:
                     report.add(
                         "unknown_field",
                         key.index,
                         f"`{dotted}` has no field `{key.text}`",
-                        found or "",
+                        found,
                         width=len(key.raw),
                     )
             return record
@@ -267,7 +259,7 @@ def _raw(report: Report, path: tuple[str, ...], node: Node, type_: Type, schema:
             if not isinstance(node, Items):
                 report.add("shape", node.index, f"`{dotted}` is a list")
                 return None
-            return [_raw(report, path, one, item, schema) for one in node]
+            return [_raw(report, path, one, item, schema, action) for one in node]
         case _:
             if not isinstance(node, Scalar):
                 report.add("shape", node.index, f"`{dotted}` is one value")

@@ -14,6 +14,7 @@ from interlock.policy import (
     RecordType,
     Schema,
     load,
+    run_tests,
     schema_text,
 )
 from tests.unit.policy.samples import CHEQUES, CHEQUES_POLICY, REFUNDS
@@ -131,3 +132,19 @@ def test_plain_data_that_is_no_schema_is_refused() -> None:
     for data in ({}, {"actions": 1}, {**CHEQUES.to_data(), "case": ["bool"]}, {**CHEQUES.to_data(), "case": ["what"]}):
         with pytest.raises(ValueError):
             Schema.from_data(data)
+
+
+def test_one_base_serves_actions_whose_arguments_differ_under_one_name() -> None:
+    policy = load("""policy: p
+schema: {actions: {pay: {args: {n: 'decimal(2) 0..9'}}, count: {args: {n: int 0..9}}}}
+rules:
+  - {id: half, for: pay, when: proposal.n == 0.5, then: deny}
+  - {id: three, for: count, when: proposal.n == 3, then: allow}
+default: {verdict: deny}
+cases:
+  base: {proposal: {action: pay, n: 3}}
+  tests:
+    - {name: a half, with: {proposal.n: 0.50}, expect: deny, by: half}
+    - {name: a count, action: count, expect: allow}
+""")
+    assert [result.problem for result in run_tests(policy)] == ["", ""]

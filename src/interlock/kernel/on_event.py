@@ -34,7 +34,8 @@ def on_call(work: Work, body: CallBody) -> None:
     m = work.message
     origin = Origin(body.by, f"call of {body.action} by {m.principal}", (m.principal,))
     reducers = work.program.reducers
-    if reducers.has("called", body.action):
+    # A case that no event has opened has no state for a reducer to look at; the flow refuses the call and says so.
+    if work.record.opened and reducers.has("called", body.action):
         view = work.view("called", body.action, body.args)
         carry_out(work, reducers.reduce(work.record.state, work.record.status, view), origin)
     else:

@@ -123,6 +123,7 @@ RULES: Rules = {
     ("timer", "Late"): simple(Propose("back", {"why": "late"})),
     ("answered", "Read"): answered,
     ("unanswered", "Read"): simple(Propose("note", {"text": "illegible"})),
+    ("called", "note"): simple(Flag("called")),
     ("done", "pay"): paid,
     ("done", "back"): simple(Flag("returned"), "returned"),
 }

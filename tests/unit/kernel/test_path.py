@@ -205,6 +205,12 @@ def test_a_persons_call_takes_the_same_path(d: Driver) -> None:
     assert d.last.verdict == "escalate" and d.last.decided_by == ("big",) and d.last.proposal.source == "person"
 
 
+def test_a_call_for_a_case_that_was_never_opened_is_denied(d: Driver) -> None:
+    d.call("note", text="n")
+    assert d.last.verdict == "deny" and d.last.decided_by == ("flow",) and not d.case.opened
+    assert "has not been opened" in d.last.why and not d.commands
+
+
 def test_what_is_valid_now_names_the_forbidding_decision(d: Driver) -> None:
     started(d)
     rows = {row.action: row for row in valid_actions(d.case, d.program)}

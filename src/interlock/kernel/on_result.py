@@ -115,7 +115,7 @@ def _checked(work: Work, effect: Effect, spec: ActionSpec, body: ResultBody) -> 
         _probe_again(work, effect, body.reason)
     elif spec.fenced:
         work.note(f"{effect.action} was not found; making the earlier attempt impossible before another")
-        _probe(work, structs.replace(effect, phase="fence", probes=0), work.now)
+        _probe(work, structs.replace(effect, phase="fence"), work.now)
     else:
         settled = effect.last_started_at + spec.settle_after
         if work.now < settled:
@@ -135,7 +135,9 @@ def _fenced(work: Work, effect: Effect, spec: ActionSpec, body: ResultBody) -> N
         work.note(f"{effect.action} could not be made impossible: it may have happened; checking")
         _probe(work, structs.replace(effect, phase="check"), work.now)
     else:
-        _probe_again(work, effect, body.reason)
+        # A fence fails where the attempt has landed since the check: asked only to fence again, nobody would ever find
+        # that out. The check looks again, and the fence follows if there still is nothing.
+        _probe_again(work, structs.replace(effect, phase="check"), body.reason)
 
 
 def _attempt_again(work: Work, effect: Effect, spec: ActionSpec) -> None:

@@ -31,15 +31,16 @@ def on_start(work: Work, body: StartBody) -> None:
     if work.facts.is_paused(work.case.automation, effect.action) or work.facts.frozen_clock:
         _hold(work, effect)
         return
+    spec = work.program.actions[effect.action]
+    if effect.attempt and spec.kind == "idempotent" and work.now >= effect.first_started_at + spec.key_valid_for:
+        _doubt(work, effect, "its key may be forgotten outside, so another attempt could be a second effect")
+        return
     why = _outdated(work, effect)
     if not why:
         _begin(work, effect)
         return
     work.note(f"{effect.action}: {why}; judged again")
     if effect.attempt:
-        # An earlier attempt touched the outside. It was proved harmless, or the key makes a repetition one
-        # with it; a new judgement may
-        # still stop here, and then the effect has failed for good.
         _judge_retry_again(work, effect)
         return
     again = decide.again_of(effect, budgets.answered(effect, {}, work.program))
@@ -81,6 +82,11 @@ def _outdated(work: Work, effect: Effect) -> str:
 
 
 def _judge_retry_again(work: Work, effect: Effect) -> None:
+    """An earlier attempt touched the outside. A new judgement may still stop the next one.
+
+    Of a checkable effect the earlier attempt was proved harmless, so it has failed for good. Of an idempotent one nobody
+    knows what became of it: only a repetition would have told, and that is what is refused.
+    """
     program, proposal = work.program, decide.proposal_of(effect)
     spec = program.actions[effect.action]
     name = work.full(work.next_id())
@@ -89,5 +95,16 @@ def _judge_retry_again(work: Work, effect: Effect) -> None:
     decide.record_decision(work, decision)
     if decision.verdict == "allow":
         _begin(work, effect)
+        return
+    why = f"not attempted again: {decision.verdict} by {', '.join(decision.decided_by)}"
+    if spec.kind == "idempotent":
+        _doubt(work, effect, why)
     else:
-        on_result.failed(work, effect, f"not attempted again: {decision.verdict} by {', '.join(decision.decided_by)}")
+        on_result.failed(work, effect, why)
+
+
+def _doubt(work: Work, effect: Effect, why: str) -> None:
+    """The outcome of the attempts so far stays unknown: its budget stays held, and a person ends the doubt."""
+    work.note(f"{effect.action} is in doubt: {why}")
+    work.change_effect(effect, status="in_doubt", reason=why)
+    work.drop_command(effect.id)

@@ -48,7 +48,7 @@ def step(record: CaseRecord | None, message: Envelope, facts: Facts, program: Pr
     Raises whatever a user's reducer raises, FlowViolation, AskedInCircles or TooManyParked: all of them poison,
     judged by the caller.
     """
-    before = record or _unheard(message, program)
+    before = record or _unheard(message)
     work = Work(_current(before, program), facts, program, message)
     # The delta is taken from the record as stored, so that a migration of the state is part of it.
     work.before = before
@@ -59,8 +59,9 @@ def step(record: CaseRecord | None, message: Envelope, facts: Facts, program: Pr
     return work.step()
 
 
-def _unheard(message: Envelope, program: Program) -> CaseRecord:
-    return CaseRecord(message.automation, message.key, release=program.release)
+def _unheard(message: Envelope) -> CaseRecord:
+    """Empty but for its name: the first entry's delta holds everything else, so that folding needs the entries alone."""
+    return CaseRecord(message.automation, message.key)
 
 
 def _current(record: CaseRecord, program: Program) -> CaseRecord:

@@ -4,11 +4,40 @@
     hosting.py     a release as the runtime holds it: its program, and the functions that serve it
     embedding.py   `Interlock`: an automation inside one's own program
     running.py     a worker as a process of its own (`interlock run`)
+
+Names are loaded when they are first used: a command that only looks into a store does not pay for everything that a
+worker needs.
 """
 
-from interlock.assembly.embedding import Handle, Interlock, Snapshot
-from interlock.assembly.hosting import hosted
-from interlock.assembly.opening import open_store
-from interlock.assembly.running import Ended, run_worker
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from interlock.assembly.embedding import Handle, Interlock, Snapshot
+    from interlock.assembly.hosting import hosted
+    from interlock.assembly.opening import open_store
+    from interlock.assembly.running import Ended, run_worker
 
 __all__ = ["Ended", "Handle", "Interlock", "Snapshot", "hosted", "open_store", "run_worker"]
+
+_HOMES = {
+    "Ended": "running",
+    "Handle": "embedding",
+    "Interlock": "embedding",
+    "Snapshot": "embedding",
+    "hosted": "hosting",
+    "open_store": "opening",
+    "run_worker": "running",
+}
+
+if not TYPE_CHECKING:  # a type checker that saw this would accept every misspelt name
+
+    def __getattr__(name: str) -> object:
+        """The public name, from where it lives; it stays here afterwards."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value

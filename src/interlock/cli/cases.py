@@ -36,9 +36,9 @@ LIMIT = 50
 @click.option("--limit", type=click.IntRange(1, 10_000), default=LIMIT, show_default=True, help="How many.")
 @click.option("--after", metavar="CASE", help="Continue behind this case: AUTOMATION/KEY of the last one listed.")
 def cases(inv: Invocation, status: str | None, automation: str | None, limit: int, after: str | None) -> None:
-    """List cases, oldest first.
+    """List cases.
 
-    Budget accounts are cases too: --automation interlock.budgets.
+    The oldest come first. Budget accounts are cases too: --automation interlock.budgets.
     """
     with opening.store(inv) as store:
         place = opening.case_id(store, inv, after) if after else None

@@ -64,9 +64,9 @@ def explain(inv: Invocation, id_: str) -> None:
 @click.argument("case")
 @click.option("--at", metavar="TIME", help="As of this moment: 2026-03-01T12:00:00Z, or 2h for two hours ago.")
 def history(inv: Invocation, case: str, at: str | None) -> None:
-    """Show everything that happened in a case, and its state, as of now or any moment.
+    """Show everything that happened in a case.
 
-    Budget accounts are cases too: interlock.budgets/ACCOUNT.
+    The state is shown as of now, or of any moment. Budget accounts are cases too: interlock.budgets/ACCOUNT.
     """
     from interlock.ledger import history as history_in
 
@@ -76,7 +76,7 @@ def history(inv: Invocation, case: str, at: str | None) -> None:
     if inv.json:
         screen.document(told.to_data())
     else:
-        screen.text(told.to_text(width=screen.width()))
+        screen.text(told.to_text())
 
 
 @command(
@@ -112,7 +112,7 @@ def report(inv: Invocation, since: str, until: str, automation: str | None) -> N
     if inv.json:
         screen.document(told.to_data())
     else:
-        screen.text(told.to_text(width=screen.width()))
+        screen.text(told.to_text())
 
 
 @command(
@@ -127,7 +127,10 @@ def report(inv: Invocation, since: str, until: str, automation: str | None) -> N
 )
 @click.option("--automation", metavar="NAME", help="Only this automation.")
 def tail(inv: Invocation, case: str | None, follow: bool, limit: int, automation: str | None) -> None:
-    """Show what is happening, newest last. With --json, one document per line."""
+    """Show what is happening, newest last.
+
+    With --json, one document per line.
+    """
     from interlock.ledger import advance, cursor
     from interlock.ledger import tail as tail_of
 

@@ -321,7 +321,10 @@ def edit(inv: Invocation, id_: str, args: str, replace: bool, **given: Any) -> N
 )
 @_verdict_options(comment="Why; it is recorded, and reviewers of the automation read it.")
 def reject(inv: Invocation, id_: str, **given: Any) -> None:
-    """Reject what a review shows. It does not happen."""
+    """Reject what a review shows.
+
+    It does not happen, and the automation goes on without it.
+    """
     _give(inv, id_, "reject", None, **given)
 
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 CHILD = "INTERLOCK_RUN_CHILD"
 """Set for the process that does the work."""
 
-STATUS_EVERY_S = 1.0
+DEATHS_MAX = 12
+"""Deaths in a row after which `--until-idle` gives up: enough to set aside several messages that each killed three workers."""
 
 
 @command(
@@ -71,6 +72,7 @@ def run(inv: Invocation, folders: tuple[str, ...], until_idle: bool, no_supervis
         [sys.executable, "-m", "interlock.cli", *arguments],
         env={**os.environ, CHILD: "1"},
         report=screen.warning,
+        deaths_max=DEATHS_MAX if until_idle else None,
     )
     click.get_current_context().exit(code)
 

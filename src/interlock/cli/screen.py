@@ -152,17 +152,26 @@ def units(amount: int, scale: int) -> str:
 
 def notice(line: str) -> None:
     """Something the user should know that is not the result."""
-    click.echo(clean(line), err=True)
+    _aside("", line)
 
 
 def warning(line: str) -> None:
-    click.echo(click.style("warning: ", fg="yellow", bold=True) + clean(line), err=True)
+    _aside("warning: ", line, fg="yellow")
 
 
 def error(message: str, hint: str) -> None:
-    click.echo(click.style("error: ", fg="red", bold=True) + clean(message), err=True)
+    _aside("error: ", message, fg="red")
     if hint:
-        click.echo("       " + clean(hint), err=True)
+        _aside("       ", hint)
+
+
+def _aside(label: str, message: str, fg: str | None = None) -> None:
+    """A line for stderr, wrapped behind its label where that is a terminal."""
+    width = max(shutil.get_terminal_size().columns, WIDTH_MIN) if sys.stderr.isatty() else None
+    first, *rest = _wrapped(clean(message), None if width is None else width - len(label))
+    click.echo((click.style(label, fg=fg, bold=True) if fg else label) + first, err=True)
+    for line in rest:
+        click.echo(" " * len(label) + line, err=True)
 
 
 def problems(found: Sequence[Problem]) -> None:

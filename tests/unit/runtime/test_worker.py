@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.unit.runtime.tiny import FAR, START, Outside, World, event, gives, program
 
 from interlock.kernel.program import Propose
 from interlock.ports import NotDone
@@ -17,6 +16,7 @@ from interlock.vocabulary.entry import GENESIS, chain
 from interlock.vocabulary.errors import StoreBusy, StoreReadOnly
 from interlock.vocabulary.ids import CaseId, slot_of
 from interlock.vocabulary.release import BudgetSpec
+from tests.unit.runtime.tiny import FAR, START, Outside, World, event, gives, program
 
 
 def test_an_event_is_asked_decided_performed_and_settled():

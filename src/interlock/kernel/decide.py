@@ -219,7 +219,6 @@ def combine(
     """
     if verdict is None:
         return "deny", ("schema",), (), f"The policy's input is outside its declared range: {bind_failure}."
-    done = {group.name for group in discharged}
     votes: list[tuple[Outcome, str, tuple[Group, ...], str]] = []
     if verdict.by_approval and not verdict.rules:
         who: tuple[str, ...] = ("approval",)
@@ -227,14 +226,15 @@ def combine(
         who = ("default",) if verdict.default else verdict.rules
     votes.extend((verdict.outcome, rule, verdict.groups, "") for rule in who or ("default",))
     if autonomy.outcome == "person":
-        if review_group.name not in done:
-            votes.append(("escalate", "autonomy", (review_group,), autonomy.why))
-        else:
-            votes.append(("allow", "approval", (), ""))
+        # Autonomy asks for some person; whom a rule names is one.
+        asked = () if verdict.outcome == "escalate" and verdict.groups else (review_group,)
+        votes.append(("escalate", "autonomy", asked, autonomy.why))
     for figure in figures:
         if figure.state in ("exhausted", "unanswered"):
             group = Group(figure.group) if figure.group else review_group
-            to: Outcome = "deny" if figure.on_exceeded == "deny" else "escalate"
+            # With people's approval the limit was the hard one already, and nobody goes above it.
+            above_hard = bool(discharged) and figure.state == "exhausted"
+            to: Outcome = "deny" if above_hard or figure.on_exceeded == "deny" else "escalate"
             said = "did not answer in time" if figure.state == "unanswered" else "is exhausted"
             sum_ = f"{figure.spent} spent + {figure.held} held + {figure.amount} > {figure.limit}"
             why = f"Budget {figure.budget} {said}: {sum_}."

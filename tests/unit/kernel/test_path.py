@@ -170,7 +170,7 @@ def test_every_stage_is_recorded_and_the_strictest_wins(d: Driver) -> None:
     d.answer("b", "500.00")
     assert d.last.verdict == "escalate"
     assert set(d.last.decided_by) == {"big", "autonomy"}
-    assert {(g.name, g.approvals) for g in d.last.groups} == {("clearing", 1), ("treasury", 2)}
+    assert {(g.name, g.approvals) for g in d.last.groups} == {("treasury", 2)}, "whom a rule names is person enough"
     assert d.last.autonomy and "below the rung" in d.last.autonomy.why
 
 
@@ -497,6 +497,20 @@ def test_an_exhausted_budget_goes_to_a_person_who_may_approve_up_to_hard() -> No
     assert reply.granted and reply.limit == 20_000
     d.give(reply)
     assert d.last.verdict == "allow" and d.case.effects
+
+
+def test_nobody_approves_above_the_hard_limit() -> None:
+    d, home = Driver(program(budgets=(DAY,))), Home()
+    home.record = step_budget(
+        None, _envelope(ReserveBody("other", CaseId("pay", "other"), 19_000, 20_000)), Facts(1)
+    ).case
+    decided(d, "60.00")
+    d.give(home.take(d)[0])
+    home.take(d)
+    d.verdict("approve", principal="ann")
+    d.give(home.take(d)[0])
+    assert d.last.verdict == "deny" and d.last.decided_by == ("budget:payout",)
+    assert not d.case.reviews and not d.case.effects
 
 
 def _envelope(body: Any) -> Any:

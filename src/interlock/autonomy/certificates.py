@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, cast
 
 from msgspec import to_builtins
 
@@ -50,7 +50,7 @@ def uncovered(certificate: Certificate, proposal: Proposal, now: int) -> str:
             f"of certificate {certificate.id}."
         )
     if certificate.amount is not None:
-        amount = scaled(value_at(proposal.args, certificate.amount_path), certificate.scale)
+        amount = scaled(value_at(proposal.args, certificate.amount_path.split(".")[1:]), certificate.scale)
         if amount is None:
             return f"Certificate {certificate.id} limits {certificate.amount_path}, which the proposal does not have."
         if amount > certificate.amount:
@@ -59,14 +59,13 @@ def uncovered(certificate: Certificate, proposal: Proposal, now: int) -> str:
     return ""
 
 
-def value_at(args: Mapping[str, Any], path: str) -> Any:
-    """The argument that a path like `proposal.amount` names; None if there is none."""
-    value: Any = args
-    for name in path.split(".")[1:]:
-        if not isinstance(value, Mapping) or name not in value:
+def value_at(data: Any, names: Sequence[str]) -> Any:
+    """What nested plain data holds under these names; None if there is nothing."""
+    for name in names:
+        if not isinstance(data, Mapping) or name not in data:
             return None
-        value = value[name]  # pyright: ignore[reportUnknownVariableType]  # plain data below a Mapping
-    return value  # pyright: ignore[reportUnknownVariableType]
+        data = cast("Mapping[str, Any]", data)[name]
+    return data
 
 
 def scaled(value: Any, scale: int) -> int | None:

@@ -30,7 +30,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import structs
 
-from interlock.autonomy.certificates import scaled
+from interlock.autonomy.certificates import scaled, value_at
 from interlock.kernel.fold import diff
 from interlock.kernel.outcome import Step, Turn
 from interlock.kernel.program import Program
@@ -63,8 +63,8 @@ def needed(
     for budget in program.budgets:
         if spec.name not in budget.actions:
             continue
-        amount = 1 if not budget.sum else scaled(_at(raw, budget.sum), budget.scale)
-        by = "" if not budget.by else str(_at(raw, budget.by))
+        amount = 1 if not budget.sum else scaled(value_at(raw, budget.sum.split(".")), budget.scale)
+        by = "" if not budget.by else str(value_at(raw, budget.by.split(".")))
         limit = budget.hard if approved else budget.auto
         account = account_name(program.automation, budget, by, now)
         # An amount that is not there cannot be counted: it is asked as more than the limit, which the home refuses.
@@ -176,15 +176,6 @@ def _bucket(spec: BudgetSpec, now: int) -> tuple[int, int]:
     if spec.per != "rolling":
         return 0, 0
     return now // max(1, spec.rolling // BUDGET_BUCKETS), BUDGET_BUCKETS
-
-
-def _at(raw: Mapping[str, Any], path: str) -> Any:
-    value: Any = raw
-    for name in path.split("."):
-        if not isinstance(value, Mapping) or name not in value:
-            return None
-        value = value[name]  # pyright: ignore[reportUnknownVariableType]  # plain data below a Mapping
-    return value  # pyright: ignore[reportUnknownVariableType]
 
 
 # --- the home's side

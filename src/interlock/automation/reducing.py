@@ -25,7 +25,7 @@ from interlock.automation.messages import Answered, Called, Done, Failed, Unansw
 from interlock.automation.models import Action, Timer, told
 from interlock.automation.policyschema import visible_state
 from interlock.automation.requests import AskRequest, CancelRequest, FlagRequest, ProposeRequest, Request, TimerRequest
-from interlock.automation.shape import holds_records, shape_of
+from interlock.automation.shape import digest_of, holds_records, shape_of
 from interlock.automation.values import Meta
 from interlock.automation.wire import Wire
 from interlock.kernel import program as kernel
@@ -65,7 +65,7 @@ class UserReducers:
         for question in definition.questions.values():
             if question.actions and ("answered", question.name) not in self._table:
                 self._table["answered", question.name] = (None, self._builder("answered", question.name))
-        self._upcasts = {upcast.schema: upcast for upcast in definition.upcasts}
+        self._upcasts = {digest_of(upcast.schema): upcast for upcast in definition.upcasts}
 
     # --- what the kernel calls ----------------------------------------------------------------------------------------
 
@@ -75,9 +75,9 @@ class UserReducers:
 
     def current(self, state: Data, schema: str) -> tuple[Data, str]:
         """State under this release's schema, through upcasters. A type that only gained defaults needs none."""
-        if schema == self._schema_id:
-            return state, schema
-        upcast = self._upcasts.get(schema)
+        if digest_of(schema) == digest_of(self._schema_id):
+            return state, self._schema_id
+        upcast = self._upcasts.get(digest_of(schema))
         if upcast is not None:
             return self._upcast(upcast, state), self._schema_id
         if schema.partition(":")[0] == self._definition.case.__name__:

@@ -31,8 +31,16 @@ def shape_of(schema: Node) -> Shape:
 
 
 def schema_id(name: str, schema: Node) -> str:
-    """Name and digest of a stored type: `Ticket:3f9a...`. Another field, bound or default is another id."""
-    return f"{name}:{canonical.short(shape_of(schema))}"
+    """Name and digest of a stored type: `Ticket:3f9a...`. Another field, bound or default is another id.
+
+    The digest leaves out the type's own name: what was `Ticket` is kept as `TicketV1` when a new Ticket comes.
+    """
+    return f"{name}:{canonical.short({**shape_of(schema), 'name': ''})}"
+
+
+def digest_of(schema_id: str) -> str:
+    """What a stored type's id says of its fields, whatever it was called."""
+    return schema_id.rpartition(":")[2]
 
 
 def _shape(node: Node, known: dict[str, Node], inside: tuple[str, ...]) -> Shape:

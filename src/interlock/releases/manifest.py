@@ -177,6 +177,7 @@ def build_manifest(loaded: Loaded, effects: Effects) -> Manifest:
         "dependencies": {name: one.dependency for name, one in spec.effects.items()},
         "orphan_after": spec.orphan_after,
         "schemas": dict(definition.schemas),
+        "state": shape_of(definition.case_codec.schema),
         "sensitive": {name: list(paths) for name, paths in definition.sensitive.items()},
         "environment": closures.environment(),
         "functions": closures.functions(),

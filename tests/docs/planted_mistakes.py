@@ -182,6 +182,9 @@ async def m30(args: Pay, key: str) -> str:
 
 
 # m31 a misspelt name of the library
+from interlock import Acton  # noqa: E402
+
+M31 = Acton
 
 
 # m32 unfinished request

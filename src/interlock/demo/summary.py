@@ -351,7 +351,7 @@ def _next(
         step(f"history {alone.id.rpartition('/')[0]}", "everything that happened to that cheque")
     for doubt in doubts[:1]:
         step(
-            f"resolve {doubt.command} --happened --as $USER",
+            f"resolve {doubt.command} --happened --as $USER --app {shlex.quote(str(workspace.automation))}",
             f"end a doubt, after looking into the bank's books: {workspace.books}",
         )
     if recorded.reviews:

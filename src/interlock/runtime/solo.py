@@ -19,6 +19,7 @@ from interlock.runtime.draft import Draft
 from interlock.runtime.turns import Cycle, Taken, is_hosted, set_aside, take_turns
 from interlock.vocabulary import limits
 from interlock.vocabulary.events import Envelope
+from interlock.vocabulary.ids import BUDGETS
 
 
 @dataclass
@@ -51,7 +52,9 @@ def take_solo(store: Store, slot: int, worker: str, cycle: Cycle, outcomes: Sequ
         return Solo(_nothing(more=True))
     if first is None or first.arrival is None:
         return _in_one_unit(store, slot, worker, cycle, now=now, limit=0)
-    if store.attempt(slot, first.arrival) < limits.POISON_ATTEMPTS_MAX:
+    # A budget account runs nobody's code and so kills nobody; without its messages capacity would leak.
+    attempts = store.attempt(slot, first.arrival)
+    if attempts < limits.POISON_ATTEMPTS_MAX or first.envelope.automation == BUDGETS:
         return _in_one_unit(store, slot, worker, cycle, now=now, limit=1)
     return _give_up(store, slot, worker, cycle, first.arrival, now=now)
 

@@ -146,7 +146,7 @@ class _Turns:
             writes=writes,
             launch=list(self._launch.values()),
             withdrawn=list(draft.commands_dropped),
-            more=len(messages) >= limit,
+            more=0 < limit <= len(messages),
             starved=self._starved,
             next_due=draft.next_due(),
             touched=[record.case for record, _, _ in writes.cases] if writes else [],
@@ -241,6 +241,8 @@ class _Turns:
         command = lease.command
         record = draft.case(CaseId(command.automation, command.key))
         if record is not None and record.blocked:
+            if lease.lost:
+                self._found_of_blocked(lease)
             return
         if lease.lost:
             outcome = lost_outcome(lease, now)
@@ -264,6 +266,18 @@ class _Turns:
                 self._perform(record, lease)
         else:
             self._take(lease)
+
+    def _found_of_blocked(self, lease: Lease) -> None:
+        """A lost command of a case that waits for an operator: what is known of it waits, too, and it is lost no more.
+
+        Otherwise its slot would be in solo mode for as long as the operator takes.
+        """
+        outcome = lost_outcome(lease, self._unit.now)
+        if outcome is None:
+            self._draft.put_command(lease.command)
+        else:
+            self._draft.drop_command(lease.command.id)
+            self._draft.requeue(outcome)
 
     def _forget(self, command: str) -> None:
         """The command is answered in this unit; it need not be stored before."""

@@ -478,6 +478,9 @@ class Worker:
                 self._stalled.pop(slot, None)
                 if slot in came.solo:
                     self._dirty[slot] = True
+                if slot in came.ready and self._pace.poll is None:
+                    # What was due hid the deadlines behind it in the same slot, and no poll will find them.
+                    self._expect(now)
             elif slot in came.ready:
                 pause = min(BACKOFF_MAX_US, self._stalled.get(slot, (0, BACKOFF_FIRST_US))[1] * 2)
                 self._stalled[slot] = (now + pause, pause)

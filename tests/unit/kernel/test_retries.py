@@ -48,7 +48,7 @@ def test_a_refused_repetition_does_not_make_the_first_attempt_undone() -> None:
 def test_a_fence_that_fails_is_followed_by_a_check() -> None:
     """It may fail because the attempt has landed since: then only a check can find that out."""
     d = Driver(program())
-    d.event("Presented", box="x").case
+    d.event("Presented", box="x")
     d.answer("a", "10.00")
     d.answer("b", "10.00")
     d.start()

@@ -5,8 +5,8 @@ The walk keeps of each case of the slot its folded record and what later entries
 the store, so memory stays flat. Entries that cannot be read do not stop it: each is one finding, and the walk resumes
 behind it.
 
-A writer may be at work meanwhile: the walk ends where the head stands when the ledger has no more, and a case that has
-moved on is compared again after the entries that moved it.
+A writer may be at work meanwhile: the walk ends where the head stood at its beginning, and a case that has moved on
+since is compared again after the entries that moved it.
 """
 
 from __future__ import annotations
@@ -82,10 +82,11 @@ class Checks:
 
 
 def walk_slot(checks: Checks, slot: int) -> Walk:
-    """Check one slot whole."""
+    """Check one slot whole, as far as its head stands now."""
     walk = Walk(slot)
-    _advance(checks, walk)
-    _head(checks, walk)
+    lsn, head = checks.store.heads().get(slot, (0, GENESIS))
+    _advance(checks, walk, lsn)
+    _head(checks, walk, lsn, head)
     for case in list(walk.records):
         _record(checks, walk, case)
     return walk
@@ -94,12 +95,13 @@ def walk_slot(checks: Checks, slot: int) -> Walk:
 # --- entries ---------------------------------------------------------------------------------------------------------
 
 
-def _advance(checks: Checks, walk: Walk) -> None:
-    """Take in every entry that there is beyond the walk's place."""
+def _advance(checks: Checks, walk: Walk, upto: int) -> None:
+    """Take in the entries beyond the walk's place up to a number. A writer's newer ones are left for the next run."""
     place = walk.lsn
-    while True:
+    while place < upto:
+        limit = min(ENTRIES_AT_ONCE, upto - place)
         try:
-            batch = checks.store.ledger(walk.slot, after=place, limit=ENTRIES_AT_ONCE)
+            batch = checks.store.ledger(walk.slot, after=place, limit=limit)
         except StoreCorrupt:
             place = _one_by_one(checks, walk, place)
             continue
@@ -240,27 +242,24 @@ def _judge(
 # --- what else the store holds ---------------------------------------------------------------------------------------
 
 
-def _head(checks: Checks, walk: Walk) -> None:
-    """The slot's recorded head is the hash of its last entry. Read after the entries: a writer may have added some."""
-    for _ in range(MOVES_FOLLOWED_MAX):
-        lsn, head = checks.store.heads().get(walk.slot, (0, GENESIS))
-        if lsn <= walk.lsn:
-            break
-        known = walk.lsn
-        _advance(checks, walk)
-        if walk.lsn == known:
-            checks.findings.add(
-                walk.slot, walk.lsn, "tail", "", f"The slot's head is entry {lsn}; the ledger ends at {walk.lsn}."
-            )
-            return
-    else:
-        return  # Entries come in faster than they are read; what was read is in order, and the next run goes on.
-    if lsn < walk.lsn:
-        checks.findings.add(
-            walk.slot, walk.lsn, "head", "", f"The slot's head is entry {lsn}; the ledger goes on to {walk.lsn}."
-        )
-    elif walk.head is not None and head != walk.head:
+def _head(checks: Checks, walk: Walk, lsn: int, head: bytes) -> None:
+    """The slot's recorded head is the hash of its last entry, and there is nothing behind it."""
+    if walk.lsn < lsn:
+        text = f"The slot's head is entry {lsn}; the ledger ends at {walk.lsn}: its tail was cut off."
+        checks.findings.add(walk.slot, walk.lsn, "tail", "", text)
+    elif walk.lsn == lsn and walk.head is not None and head != walk.head:
         checks.findings.add(walk.slot, lsn, "head", "", "The slot's recorded head is not the hash of its last entry.")
+    if _beyond(checks, walk, lsn) and checks.store.heads().get(walk.slot, (0, GENESIS))[0] <= lsn:
+        checks.findings.add(
+            walk.slot, lsn, "head", "", f"The slot's head is entry {lsn}; the ledger goes on behind it."
+        )
+
+
+def _beyond(checks: Checks, walk: Walk, lsn: int) -> bool:
+    try:
+        return bool(checks.store.ledger(walk.slot, after=max(lsn, walk.lsn), limit=1)) or walk.lsn > lsn
+    except StoreCorrupt:
+        return True
 
 
 def _record(checks: Checks, walk: Walk, case: CaseId) -> None:
@@ -289,7 +288,7 @@ def _record(checks: Checks, walk: Walk, case: CaseId) -> None:
             return
         if stored is None or stored.version <= expected.version:
             break
-        _advance(checks, walk)
+        _advance(checks, walk, checks.store.heads().get(walk.slot, (0, GENESIS))[0])
         if walk.records[case][1] == newest:
             break
     else:

@@ -20,9 +20,9 @@ def test_a_deadline_behind_another_in_its_slot_is_kept_without_polling():
     world = one_slot()
     world.start()
     world.accept(event("c1", "e1", "Wait"))
-    world.advance(10)
+    world.loop.run_until_complete(asyncio.sleep(2))
     world.accept(event("c2", "e1", "Wait"))
-    world.advance(200)
+    world.loop.run_until_complete(asyncio.sleep(60))
     assert len(world.outside.performed) == 2
 
 

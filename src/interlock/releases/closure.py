@@ -33,7 +33,7 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from interlock.releases.impurity import BUILTINS, is_clock, reason_of_call, reason_of_module, set_iterations
-from interlock.releases.normalform import normal_form
+from interlock.releases.normalform import integer_form, normal_form, text_form
 from interlock.releases.scopes import Load, SourceFile
 from interlock.vocabulary import canonical
 from interlock.vocabulary.errors import DefinitionErrors, Problem
@@ -444,11 +444,15 @@ _INSTEAD = {
 def _constant(value: Any) -> Any:
     """An immutable value by value and type; None if it is none."""
     match value:
-        case None | bool() | str():
+        case None | bool():
             return ["constant", value]
+        case str():
+            return ["constant", text_form(value)]
         case Enum():
             return ["enum", type(value).__qualname__, value.name, _constant(value.value) or repr(value.value)]
-        case int() | float() | complex() | Decimal():
+        case int():
+            return ["constant", type(value).__name__, integer_form(value)]
+        case float() | complex() | Decimal():
             return ["constant", type(value).__name__, str(value)]
         case bytes():
             return ["constant", "bytes", value.hex()]

@@ -16,6 +16,9 @@ from typing import Any, cast
 _SKIPPED_FIELDS = frozenset(("ctx", "type_comment", "kind", "decorator_list", "returns", "type_ignores"))
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
+DECIMAL_BITS_MAX = 10_000
+"""About 3,000 digits; Python refuses to write more than 4,300."""
+
 
 def normal_form(node: ast.AST) -> Any:
     """Plain data of a syntax tree: [type, {field: value}], empty fields left out."""
@@ -54,13 +57,29 @@ def _value(value: Any) -> Any:
 def _constant(value: Any) -> Any:
     """A constant with its type: True, 1 and 1.0 are three different ones."""
     match value:
-        case None | bool() | str():
+        case None | bool():
             return value
+        case str():
+            return text_form(value)
         case int():
-            return ["int", str(value)]
+            return ["int", integer_form(value)]
         case float() | complex():
             return [type(value).__name__, repr(value)]
         case bytes():
             return ["bytes", value.hex()]
         case _:
             return [type(value).__name__]
+
+
+def text_form(value: str) -> Any:
+    """Text as it is; with escapes where it holds a lone surrogate, which no hash of UTF-8 could cover."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return ["str", ascii(value)]
+    return value
+
+
+def integer_form(value: int) -> str:
+    """An integer's digits; hexadecimal ones where it is longer than Python agrees to write in decimal."""
+    return str(value) if value.bit_length() <= DECIMAL_BITS_MAX else hex(value)

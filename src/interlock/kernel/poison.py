@@ -27,6 +27,27 @@ def quarantine_id(message: Envelope) -> str:
     return f"{message.source}:{message.id}"
 
 
+DETAIL_CHARS_MAX = 500
+"""An exception's text in a record: enough to recognise it."""
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line, bounded, in characters that can be recorded."""
+    text = said(error).strip().replace("\n", " ")
+    return f"{type(error).__name__}: {text}"[:DETAIL_CHARS_MAX] if text else type(error).__name__
+
+
+def said(error: BaseException) -> str:
+    """What an exception says, bounded. It may be of a user's own class: even its `__str__` may fail, and its text may
+    hold what no record can.
+    """
+    try:
+        text = str(error)
+    except Exception as worse:  # noqa: BLE001 - the exception is a value here; that it cannot be told is told
+        return f"(its text cannot be had: {type(worse).__name__})"
+    return text[:DETAIL_CHARS_MAX].encode("utf-8", "backslashreplace").decode()[:DETAIL_CHARS_MAX]
+
+
 def quarantine(record: CaseRecord | None, message: Envelope, facts: Facts, why: str, *, blocks: bool = True) -> Step:
     """Set the message aside. `blocks` is False for an event whose case never opened: nothing waits behind it."""
     before = record or CaseRecord(message.automation, message.key)

@@ -15,7 +15,7 @@ from msgspec import structs
 from interlock.kernel import on_advice, on_budget, on_event, on_result, on_review, on_start
 from interlock.kernel.budgets import step_budget
 from interlock.kernel.outcome import Step
-from interlock.kernel.poison import quarantine_id
+from interlock.kernel.poison import describe, quarantine_id
 from interlock.kernel.program import Program
 from interlock.kernel.work import Work
 from interlock.vocabulary.case import CaseRecord
@@ -159,7 +159,7 @@ def _apply_parked(work: Work, waiting: list[Envelope]) -> None:
             work.back_to(before)
             work.begin(message)
             work.set(blocked=quarantine_id(message), parked=tuple(waiting[index + 1 :]))
-            why = f"{type(poison).__name__}: {poison}"
+            why = describe(poison)
             work.note(why)
             work.quarantined.append((message, why, True))
             work.end("quarantined")

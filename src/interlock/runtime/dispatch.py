@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Literal
 
+from interlock.kernel.poison import describe, said
 from interlock.ports import Garbled, Lease, NotDone, Unavailable
 from interlock.runtime.breaker import Breaker
 from interlock.runtime.hosted import Hosted, concurrency_of
@@ -37,8 +38,9 @@ RETRY_FIRST_S = 0.2
 RETRY_MAX_S = 10.0
 """Longest pause before an advisor is asked again."""
 
-DETAIL_CHARS_MAX = 500
-"""An exception's text in a record: enough to recognise it."""
+
+class Escaped(Exception):
+    """A user's function raised what is meant for the process, not for its caller."""
 
 
 class Call:
@@ -96,10 +98,14 @@ def local_of(command: Command) -> str:
     return command.id.rpartition("/")[2]
 
 
-def describe(error: BaseException) -> str:
-    """An exception in one line, bounded."""
-    text = str(error).strip().replace("\n", " ")
-    return f"{type(error).__name__}: {text}"[:DETAIL_CHARS_MAX] if text else type(error).__name__
+async def contained(begin: Callable[[Command], Awaitable[Any]], command: Command) -> Any:
+    """The call's own result or exception. A `sys.exit` in it ends the call and not the worker: asyncio would let it
+    through to whoever runs the loop, and a supervisor would take it for an orderly end.
+    """
+    try:
+        return await begin(command)
+    except (SystemExit, KeyboardInterrupt) as escape:
+        raise Escaped(f"the call tried to end the process ({describe(escape)})") from None
 
 
 class Dispatcher:
@@ -226,12 +232,7 @@ class Dispatcher:
         call.tries += 1
         call.round += 1
         call.deadline = None
-        try:
-            work = self._begin(command)
-        except Exception as error:  # noqa: BLE001 - an adapter's failure is an outcome like any other
-            self._failed(call, error)
-            return
-        task: asyncio.Future[Any] = asyncio.ensure_future(work)
+        task: asyncio.Future[Any] = asyncio.ensure_future(contained(self._function(command), command))
         call.task = task
         task.add_done_callback(partial(self._done, call, call.round))
         if not call.over:
@@ -242,15 +243,15 @@ class Dispatcher:
         said = self._hosted[command.automation].timeouts.get(command.dependency) or command.timeout
         return said or limits.EFFECT_TIMEOUT_MS * 1_000
 
-    def _begin(self, command: Command) -> Awaitable[Any]:
+    def _function(self, command: Command) -> Callable[[Command], Awaitable[Any]]:
         hosted = self._hosted[command.automation]
         if command.what == "ask":
-            return hosted.advisors.answer(command)
+            return hosted.advisors.answer
         if command.what == "perform":
-            return hosted.performers.perform(command)
+            return hosted.performers.perform
         if command.what == "check":
-            return hosted.performers.check(command)
-        return hosted.performers.fence(command)
+            return hosted.performers.check
+        return hosted.performers.fence
 
     def _done(self, call: Call, round: int, task: asyncio.Future[Any]) -> None:
         if call.over or round != call.round:
@@ -297,14 +298,14 @@ class Dispatcher:
         command = call.command
         now = self._now()
         if isinstance(error, Unavailable) and command.what == "ask":
-            self._settle(call, answer_envelope(command, Silence("unavailable", str(error)[:DETAIL_CHARS_MAX]), now))
+            self._settle(call, answer_envelope(command, Silence("unavailable", said(error)), now))
         elif command.what == "ask":
             garbled = isinstance(error, Garbled)
             self._breaker(command.dependency, failed=not garbled)
             self._again_or(call, Silence("garbage" if garbled else "error", describe(error)))
         elif isinstance(error, NotDone) and command.what == "perform":
             self._breaker(command.dependency, failed=False)
-            self._settle(call, result_envelope(command, "not_happened", now, reason=str(error)[:DETAIL_CHARS_MAX]))
+            self._settle(call, result_envelope(command, "not_happened", now, reason=said(error)))
         else:
             self._breaker(command.dependency, failed=True)
             self._settle(call, result_envelope(command, "unknown", now, reason=describe(error)))

@@ -25,6 +25,10 @@ from interlock.vocabulary.review import Review
 from interlock.vocabulary.timers import TimerRow
 
 
+class Unrecordable(Exception):
+    """A step holds what canonical bytes cannot: text that is not Unicode, an integer beyond any number's size."""
+
+
 class Draft:
     """The writes of one unit in the making. Nothing of it exists outside until `writes` is committed."""
 
@@ -94,40 +98,12 @@ class Draft:
     # --- writing
 
     def apply(self, step: Step) -> None:
-        """Take over a step: its case, its turns as entries, what it asks for."""
-        writes, unit = self._writes, self._unit
+        """Take over a step: its case, its turns as entries, what it asks for.
+
+        Raises Unrecordable, and has then taken over nothing, for a step that holds what no entry can.
+        """
         case = step.case.case
-        newest = self._newest.get(case, 0)
-        for turn in step.turns:
-            writes.lsn += 1
-            lsn = writes.lsn
-            first = not self._cited
-            entry = Entry(
-                slot=unit.slot,
-                era=unit.era,
-                lsn=lsn,
-                at=unit.now,
-                automation=case.automation,
-                key=case.key,
-                version=turn.version,
-                kind=turn.kind,
-                prev=newest,
-                facts=self.facts if first else None,
-                facts_at=0 if first else self._cited,
-                release=step.case.release,
-                cause=turn.cause,
-                late=turn.late,
-                decisions=turn.decisions,
-                notes=turn.notes,
-                asked=turn.asked,
-                delta=turn.delta,
-            )
-            if first:
-                self._cited = lsn
-            body = canonical.encode(entry)
-            writes.head = chain(writes.head, body)
-            writes.entries.append((entry, body, writes.head))
-            newest = lsn
+        newest = self._continue(step, self._newest.get(case, 0))
         self._newest[case] = newest
         self._records[case] = step.case
         for name in step.commands_drop:
@@ -147,9 +123,50 @@ class Draft:
             self._reviews_drop.pop((of, review.id), None)
             self._reviews_put[of, review.id] = review
         if step.sends:
-            writes.sends.extend(step.sends)
+            self._writes.sends.extend(step.sends)
         for name in step.held:
             self._held[name] = None
+
+    def _continue(self, step: Step, newest: int) -> int:
+        """Continue the chain by the step's turns, all or none of them; returns the last entry's number."""
+        writes, unit, case = self._writes, self._unit, step.case.case
+        lsn, head, cited = writes.lsn, writes.head, self._cited
+        entries: list[tuple[Entry, bytes, bytes]] = []
+        for turn in step.turns:
+            lsn += 1
+            first = not cited
+            entry = Entry(
+                slot=unit.slot,
+                era=unit.era,
+                lsn=lsn,
+                at=unit.now,
+                automation=case.automation,
+                key=case.key,
+                version=turn.version,
+                kind=turn.kind,
+                prev=newest,
+                facts=self.facts if first else None,
+                facts_at=0 if first else cited,
+                release=step.case.release,
+                cause=turn.cause,
+                late=turn.late,
+                decisions=turn.decisions,
+                notes=turn.notes,
+                asked=turn.asked,
+                delta=turn.delta,
+            )
+            if first:
+                cited = lsn
+            try:
+                body = canonical.encode(entry)
+            except (ValueError, TypeError, OverflowError, RecursionError) as error:
+                raise Unrecordable(f"The turn left something that cannot be recorded: {error}") from error
+            head = chain(head, body)
+            entries.append((entry, body, head))
+            newest = lsn
+        writes.lsn, writes.head, self._cited = lsn, head, cited
+        writes.entries.extend(entries)
+        return newest
 
     def put_command(self, command: Command) -> None:
         self._commands_drop.pop(command.id, None)

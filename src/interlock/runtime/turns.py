@@ -25,11 +25,11 @@ from msgspec import structs
 
 from interlock.kernel.budgets import step_budget
 from interlock.kernel.outcome import Step
-from interlock.kernel.poison import quarantine, quarantine_id
+from interlock.kernel.poison import describe, quarantine, quarantine_id
 from interlock.kernel.step import step
 from interlock.ports import Due, Lease, Quarantined, Unit, Writes
-from interlock.runtime.dispatch import answer_envelope, describe, local_of
-from interlock.runtime.draft import Draft
+from interlock.runtime.dispatch import answer_envelope, local_of
+from interlock.runtime.draft import Draft, Unrecordable
 from interlock.runtime.hosted import Hosted
 from interlock.runtime.recovery import lost_outcome
 from interlock.runtime.watchdog import StepTooLong
@@ -189,7 +189,11 @@ class _Turns:
         except (Exception, SystemExit, StepTooLong) as error:  # noqa: BLE001 - whatever a reducer raises is poison
             self._set_aside(record, envelope, why_poison(error))
             return None
-        draft.apply(done)
+        try:
+            draft.apply(done)
+        except Unrecordable as error:
+            self._set_aside(record, envelope, why_poison(error))
+            return None
         for message, why, blocks in done.quarantined:
             self._keep(Quarantined(quarantine_name(message), message.case, message, why, facts.now, blocks))
         return done

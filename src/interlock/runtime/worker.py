@@ -484,7 +484,9 @@ class Worker:
             elif slot in came.ready:
                 pause = min(BACKOFF_MAX_US, self._stalled.get(slot, (0, BACKOFF_FIRST_US))[1] * 2)
                 self._stalled[slot] = (now + pause, pause)
-                self._expect(now + pause)
+                if self._pace.poll is not None:
+                    # Only another process can set it going again without this worker hearing of it.
+                    self._expect(now + pause)
         for slot in came.relayed:
             self._dirty[slot] = self._dirty.get(slot, False)
         self.tally.launched += len(launch)

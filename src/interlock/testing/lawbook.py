@@ -159,6 +159,22 @@ class Maker:
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
 
+    def modest(self, shape: Shape) -> Any:
+        """A value as an ordinary day has it: the simplest, with small numbers above nothing."""
+        match shape["is"]:
+            case "int":
+                return max(int(shape.get("ge", 1)), min(int(shape.get("le", 1)), 1))
+            case "decimal":
+                low, high = Decimal(str(shape.get("ge", 1))), Decimal(str(shape.get("le", 1)))
+                return str(max(low, min(high, Decimal(1))))
+            case "record":
+                fields = cast("Mapping[str, Any]", shape["fields"])
+                return {name: self.modest(one["type"]) for name, one in fields.items() if "default" not in one}
+            case "root" | "optional":
+                return self.modest(shape["of"])
+            case _:
+                return sample_plain(shape)
+
     def value(self, shape: Shape) -> Any:
         rng = self._rng
         match shape["is"]:
@@ -323,8 +339,9 @@ def _history(release: Release, seed: int) -> None:
         rng, stage = scene.rng, scene.stage
         scene.answers()
         scene.conduct()
-        keys = ["k1", "k2"]
-        types = [type_ for type_ in sorted(release.program.events) for _ in range(rng.randint(1, 2))]
+        keys = ["k1", "k1", "k2"]
+        most = 4 if len(release.program.events) <= 3 else 2
+        types = [type_ for type_ in sorted(release.program.events) for _ in range(rng.randint(1, most))]
         rng.shuffle(types)
         for type_ in types:
             key = rng.choice(keys)
@@ -332,7 +349,7 @@ def _history(release: Release, seed: int) -> None:
                 if envelope is not None:
                     stage.accept(envelope)
             _live(scene, key)
-        for key in keys:
+        for key in sorted(set(keys)):
             for envelope in (scene.verdict(key), scene.call(key), scene.verdict(key)):
                 if envelope is not None:
                     stage.accept(envelope)
@@ -377,12 +394,12 @@ def _scripted(release: Release, crash_at: int | None) -> tuple[Stage, int]:
     for question, spec in release.program.questions.items():
         known = definition.questions[question]
         shape = shape_of(known.answer.schema) if known.answer is not None else None
-        raw = sample_plain(shape) if shape is not None else _first_action(definition, known)
+        raw = scene.make.modest(shape) if shape is not None else _first_action(definition, known)
         for advisor in dict.fromkeys((*spec.chain, *spec.also)):
             stage.outside.answers[question, advisor] = Answer(wire.answer_value(question, raw), SCORE_ONE)
     envelopes: list[Envelope] = []
     for type_ in sorted(release.program.events, key=lambda name: (name not in release.program.opening, name)):
-        raw = cast("dict[str, Any]", sample_plain(shape_of(definition.events[type_].codec.schema)))
+        raw = cast("dict[str, Any]", scene.make.modest(shape_of(definition.events[type_].codec.schema)))
         data, key = wire.event_data(type_, {**raw, definition.key: "k1"})
         now = stage.clock.now()
         envelopes.append(

@@ -62,7 +62,7 @@ class Lost(ConnectionError):
 class Outside:
     """Advisors and performers of one automation under test.
 
-    answers    per (question, advisor), what it says; one that is not named speaks for itself if it is code, and otherwise
+    answers    per (question, advisor), what it says; one that is not named speaks for itself if it is code, else it
                says nothing until `say` or its timeout
     conduct    per action; default: it happens
     booked     called after a booking, before the reply leaves: the moment at which a crash hurts most

@@ -23,9 +23,9 @@ import sklearn.datasets
 import sklearn.ensemble
 import sklearn.linear_model
 import sklearn.svm  # noqa: F401 - loaded before the forks, so that they need not
-from interlock.demo.run import run_demo
 
 from interlock.demo.judge import read_books
+from interlock.demo.run import run_demo
 
 CHEQUES = 30
 LIFE_S = 120.0

@@ -43,7 +43,6 @@ def test_what_init_writes_passes_every_check(fresh: Path) -> None:
     told = interlock(fresh, "check").out
     assert told.startswith("tickets: ok, release ")
     assert interlock(fresh, "policy", "test", "--json").data["failed"] == 0
-    assert "no problem" not in interlock(fresh, "policy", "check").err
     tests = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "."],
         cwd=fresh,
@@ -139,7 +138,9 @@ def test_explain_names_rules_with_their_lines(worked: Path) -> None:
 def test_history_of_a_moment_before_the_case_is_told_apart(worked: Path) -> None:
     assert "TicketOpened" in interlock(worked, "history", "t1").out
     assert interlock(worked, "history", "t1", "--json").data
-    interlock(worked, "history", "t1", "--at", "2020-01-01", code=None)
+    before = interlock(worked, "history", "t1", "--at", "2020-01-01", code=None)
+    assert before.code in (0, 1)
+    assert "refunded" not in before.out
 
 
 def test_report_tail_and_verify(worked: Path) -> None:
@@ -147,16 +148,15 @@ def test_report_tail_and_verify(worked: Path) -> None:
     assert "refund: 1 done" in report
     assert interlock(worked, "report", "--since", "1d", "--json").data
     lines = interlock(worked, "tail", "-n", "3", "--json").out.splitlines()
-    assert [json.loads(line)["case"].partition("/")[0] for line in lines] == ["tickets"] * 3 or len(lines) == 3
+    assert [sorted(json.loads(line)) for line in lines] == [
+        ["at", "case", "decisions", "kind", "lsn", "slot", "text", "version"]
+    ] * 3
     assert interlock(worked, "verify").out.rstrip().endswith("OK")
     assert interlock(worked, "verify", "--level", "1", "--json").data
 
 
 def test_verify_finds_a_changed_byte(mine: Path) -> None:
     database = mine / "interlock.db"
-    interlock(mine, "verify")
-    for extra in ("-wal", "-shm"):
-        assert not database.with_name(database.name + extra).exists() or True
     body = database.read_bytes()
     place = body.find(b"It says `broken`.")
     assert place > 0
@@ -178,20 +178,13 @@ def test_a_person_approves_what_they_have_seen(mine: Path) -> None:
     shown = interlock(mine, "reviews", "t5").out
     assert "amount: 30.00" in shown
     assert "case.paid:       30.00" in shown
-    assert "no certificate" in shown.lower() or "certificate" in shown
+    assert "autonomy: " in shown
     told = interlock(mine, "approve", "t5", "--as", "ann@example.com", "--seen", seen(mine, "t5"))
     assert "No worker is running" in told.err
     interlock(mine, "run", "--until-idle")
     assert interlock(mine, "case", "t5", "--json").data["status"] == "refunded"
     assert len((mine / "sent" / "refunds.jsonl").read_text().splitlines()) == 2
     interlock(mine, "verify")
-
-
-def test_two_groups_are_two_decisions(mine: Path) -> None:
-    told = interlock(mine, "approve", "t2", "--as", "ann", "--seen", seen(mine, "t2"), code=2)
-    assert "--group finance or support" in told.err
-    refused = interlock(mine, "approve", "t2", "--as", "ann", "--group", "x", "--seen", seen(mine, "t2"), code=3)
-    assert "not asked" in refused.err
 
 
 def test_a_worker_that_runs_answers_at_once_and_drains_when_told(mine: Path) -> None:
@@ -204,9 +197,11 @@ def test_a_worker_that_runs_answers_at_once_and_drains_when_told(mine: Path) -> 
             mine, "edit", "t5", "--as", "ann", "--args", '{"amount": "12.50"}', "--seen", seen(mine, "t5"), code=None
         )
         assert "12.50" in edited.out
-        rejected = interlock(
-            mine, "reject", "t2", "--as", "bob", "--group", "finance", "--seen", seen(mine, "t2"), "--json"
-        ).data
+        first = ("--seen", seen(mine, "t2"))
+        assert "still needed: finance (2)" in interlock(mine, "approve", "t2", "--as", "ann", *first).err
+        assert "another person must" in interlock(mine, "approve", "t2", "--as", "ann", *first, code=3).err
+        assert "not asked" in interlock(mine, "approve", "t2", "--as", "bob", "--group", "x", *first, code=3).err
+        rejected = interlock(mine, "reject", "t2", "--as", "bob", *first, "--json").data
         assert rejected["decisions"][0]["decided_by"] == ["rejected"]
         assert interlock(mine, "pause", "--json").data["paused"] == ["all"]
         assert interlock(mine, "pause", "--list").out == "paused: all\n"
@@ -234,7 +229,7 @@ class worker:
 
     def __exit__(self, *_: object) -> None:
         self._process.send_signal(signal.SIGTERM)
-        _, told = self._process.communicate(timeout=30)
+        told = self._process.communicate(timeout=30)[1]
         assert self._process.returncode == 0, told
 
 

@@ -84,8 +84,18 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
 """Section, then (command, module in this package, its line in the overview)."""
 
 
+class ReaderGone(Exception):
+    """Whoever read our output has gone (`interlock tail | head`). Not an OSError: click would make it exit code 1."""
+
+
 class Commands(click.Group):
     """A group that imports its commands when they are called."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise ReaderGone from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [name for _, rows in SECTIONS for name, _, _ in rows]
@@ -163,8 +173,8 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return exits.INTERRUPTED
-    except BrokenPipeError:
-        # The reader has gone (`interlock tail | head`). Python would complain once more when it flushes at exit.
+    except (ReaderGone, BrokenPipeError):
+        # Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.OK
     except Exception as error:  # noqa: BLE001 - the boundary of the program: every error is told by exits.report

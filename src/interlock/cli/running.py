@@ -26,7 +26,9 @@ CHILD = "INTERLOCK_RUN_CHILD"
 """Set for the process that does the work."""
 
 DEATHS_MAX = 12
-"""Deaths in a row after which `--until-idle` gives up: enough to set aside several messages that each killed three workers."""
+"""Deaths in a row after which `--until-idle` gives up: enough to set aside several messages that each killed three
+workers.
+"""
 
 
 @command(

@@ -44,12 +44,13 @@ def test_registering_a_release_again_changes_nothing(store: Any) -> None:
     assert store.releases() == [("r1", "cheques", 10)]
 
 
-@pytest.mark.parametrize(("automation", "manifest"), [("cheques", b"[]"), ("refunds", b"{}")])
-def test_a_release_never_changes(store: Any, automation: str, manifest: bytes) -> None:
+def test_a_release_never_changes(store: Any) -> None:
     store.put_release("r1", "cheques", b"{}", now=10)
-    with pytest.raises(Conflict, match="r1"):
-        store.put_release("r1", automation, manifest, now=20)
+    # The same id with other bytes: a comment or the manifest's own layout, which the id leaves out. The first one stays.
+    store.put_release("r1", "cheques", b"[]", now=20)
     assert store.release("r1") == b"{}"
+    with pytest.raises(Conflict, match="r1"):
+        store.put_release("r1", "refunds", b"{}", now=20)
 
 
 def test_a_store_keeps_its_identity(lasting_factory: Any) -> None:

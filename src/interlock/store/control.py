@@ -30,10 +30,15 @@ def control(db: Connection) -> Control:
 
 
 def put_release(db: Connection, id_: str, automation: str, manifest: bytes, now: int) -> None:
+    """Register a release once; the first manifest under an id stays.
+
+    The id covers what influences behaviour. What it leaves out on purpose (comments, layout, the manifest's own format)
+    may differ when the same release is registered again, by a later version of the program for one.
+    """
     added = db.execute(queries["release_add"], (id_, automation, manifest, now)).rowcount
-    if not added and db.execute(queries["release"], (id_,)).fetchone() != (automation, manifest):
+    if not added and db.execute(queries["release"], (id_,)).fetchone()[0] != automation:
         raise Conflict(
-            f"Release {id_} is registered with another content.", hint="A release never changes; make a new one."
+            f"Release {id_} is registered for another automation.", hint="A release never changes; make a new one."
         )
 
 

@@ -176,14 +176,14 @@ class Report:
 
         late = f", {self.late:,} of them late" if self.late else ""
         heard = sum(self.events.values())
-        section(f"{heard:,} events{late}", _rows(self.events))
+        section(f"{_count(heard, 'event')}{late}", _rows(self.events))
         section(
-            f"{self.cases_opened:,} cases opened, {self.cases_finished:,} finished",
+            f"{_count(self.cases_opened, 'case')} opened, {self.cases_finished:,} finished",
             (f"{n:>7,}  reached {status}" for status, n in self.reached.most_common()),
         )
         section("Done", self._done())
-        section(f"{self.decisions:,} decisions", _rows(self.verdicts_by_action))
-        section("Decided by", _rows(self.decided_by))
+        section(_count(self.decisions, "decision"), _rows(_in_words(self.verdicts_by_action)))
+        section("Decided by", _rows(_in_words(self.decided_by)))
         section("Why people were asked", _rows(self.escalations))
         section("People", self._people())
         advice = [f"{n:>7,}  answers of {advisor}" for advisor, n in self.answers.most_common()]
@@ -198,9 +198,11 @@ class Report:
                 for name, (charged, refused) in self.budgets.items()
             ),
         )
-        section(f"{self.flags:,} flags", (f"{case}: {text}" for case, text in self.flagged))
+        section(_count(self.flags, "flag"), (f"{case}: {text}" for case, text in self.flagged))
         section(
-            f"{self.quarantined:,} messages into quarantine, {self.released:,} out of it" if self._poisoned() else "",
+            f"{_count(self.quarantined, 'message')} into quarantine, {self.released:,} out of it"
+            if self._poisoned()
+            else "",
             [f"{case}: {why}" for case, why in self.set_aside] or (["none of them new"] if self._poisoned() else []),
         )
         section(
@@ -209,7 +211,7 @@ class Report:
         )
         section("Releases", (f"{n:>7,}  entries under {id or '(none)'}" for id, n in self.releases.most_common()))
         section(
-            f"Learned later: {self.corrected:,} facts older than a decision that did not know them",
+            f"Learned later: {_count(self.corrected, 'fact')} older than a decision that could not know it",
             (
                 f"{one.decision} ({words.moment(one.decided_at)}): {one.fact}, of {words.moment(one.occurred_at)}, "
                 f"known {words.moment(one.known_at)}"
@@ -230,7 +232,7 @@ class Report:
                 for n, what in (
                     (one.failed, "failed"),
                     (one.withdrawn, "withdrawn before the start"),
-                    (one.doubts, "were in doubt for a time"),
+                    (one.doubts, "in doubt for a time"),
                     (one.held, "held by a pause"),
                 )
                 if n
@@ -242,7 +244,7 @@ class Report:
                 sums = [f"{arg} {amount:,}" for (arg, by), amount in sorted(one.amounts.items()) if by == way]
                 rows.append(f"  {one.done[way]:>5,} {said}" + (f": {', '.join(sums)}" if sums else ""))
         if self.doubts_open:
-            rows.append(f"{self.doubts_open:,} effects that fell into doubt are still in doubt")
+            rows.append(f"still in doubt: {_count(self.doubts_open, 'effect')}")
         return rows
 
     def _people(self) -> list[str]:
@@ -267,3 +269,24 @@ def _ranked(counts: Counter[str]) -> dict[str, int]:
 
 def _rows(counts: Mapping[str, int]) -> list[str]:
     return [f"{n:>7,}  {name}" for name, n in Counter(counts).most_common()]
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+_VERDICTS = {
+    "allow": "permitted",
+    "deny": "denied",
+    "escalate": "sent to people",
+    "fallback": "replaced by its fallback",
+}
+
+
+def _in_words(counts: Mapping[str, int]) -> dict[str, int]:
+    """`pay: escalate` and `escalate by large` with the verdict in words."""
+    told: dict[str, int] = {}
+    for name, n in counts.items():
+        parts = [_VERDICTS.get(part, part) for part in name.split(" ")]
+        told[" ".join(parts)] = n
+    return told

@@ -134,6 +134,7 @@ def _explained(
         followed=_followed(told, place, chain),
         learned=_learned(told, place),
         status_now=told[-1].after.get("status", ""),
+        open_now=_open(told[-1].after, case, chain),
     )
 
 
@@ -216,7 +217,9 @@ def _trigger(first: _Told) -> Trigger | None:
 
 def _advice(told: Sequence[_Told], first: _Told, root: Decision) -> tuple[str, tuple[Advised, ...]]:
     """Who said what to the question that the proposal answers."""
-    if root.proposal.source != "advice":
+    if root.proposal.source == "rule":
+        return _silent(told, first, root)
+    if root.proposal.source == "agent":
         return "", ()
     answers: dict[str, Any] = first.after.get("answers", {})
     digest = next((name for name in answers if name in root.proposal.because.split()), "")
@@ -237,6 +240,21 @@ def _advice(told: Sequence[_Told], first: _Told, root: Decision) -> tuple[str, t
         _advised(name, False, said_at.get(name, first.entry.at), said, lead) for name, said in recorded.others.items()
     ]
     return f"{recorded.type} ({digest})", tuple(rows)
+
+
+def _silent(told: Sequence[_Told], first: _Told, root: Decision) -> tuple[str, tuple[Advised, ...]]:
+    """Who was asked and said nothing, where a rule spoke because nobody answered."""
+    questions: dict[str, Any] = first.before.get("questions", {})
+    asked = next((name for name in questions if root.proposal.because.startswith(f"no answer to {name}:")), "")
+    if not asked:
+        return "", ()
+    digest: str = questions[asked]["digest"]
+    rows: list[Advised] = []
+    for one in told:
+        body = one.entry.cause.body if one.entry.cause and one.entry.version <= first.entry.version else None
+        if isinstance(body, AnswerBody) and body.digest == digest and isinstance(body.outcome, Silence):
+            rows.append(Advised(body.advisor, not rows, one.entry.at, silent=words.silence(body.outcome)))
+    return f"{asked} ({digest})", tuple(rows)
 
 
 def _advised(advisor: str, leads: bool, at: int, said: Answer | Silence, lead: Answer) -> Advised:
@@ -316,6 +334,18 @@ def _budgets(release: Recorded | None, decision: Decision) -> tuple[Budgeted, ..
 
 
 # --- what came of it ------------------------------------------------------------------------------------------------
+
+
+def _open(record: Plain, case: CaseId, chain: dict[str, Decision]) -> tuple[str, ...]:
+    """What of the proposal is not settled in the case's newest record."""
+    lines: list[str] = []
+    for name, effect in record.get("effects", {}).items():
+        if any(one.effect == f"{case}/{name}" for one in chain.values()):
+            lines.append(f"{effect['action']} ({name}) is still {str(effect['status']).replace('_', ' ')}.")
+    for name, review in record.get("reviews", {}).items():
+        if review["decision"] in chain:
+            lines.append(f"Review {case}/{name} waits for {', '.join(group['name'] for group in review['groups'])}.")
+    return tuple(lines)
 
 
 def _people(told: Sequence[_Told], chain: dict[str, Decision]) -> tuple[Happened, ...]:

@@ -117,6 +117,7 @@ class Explanation:
     occasion      what made it be judged again, where it was
     advised       the proposal that the advice led to: an edit has another one
     unreadable    why the release cannot be read back; then the rules are known by their ids only
+    open_now      what of it is still under way or waiting
     followed      what came of it; learned: facts older than the decision that were not known to it
     """
 
@@ -146,6 +147,7 @@ class Explanation:
     followed: tuple[Happened, ...]
     learned: tuple[Happened, ...]
     status_now: str
+    open_now: tuple[str, ...]
 
     def to_data(self) -> dict[str, Any]:
         return {
@@ -188,6 +190,7 @@ class Explanation:
             "followed": [one.to_data() for one in self.followed],
             "learned_later": [one.to_data() for one in self.learned],
             "status_now": self.status_now,
+            "open_now": list(self.open_now),
             "decision": to_builtins(self.decision),
         }
 
@@ -206,7 +209,8 @@ class Explanation:
         page.section("May it run without a person?", self.autonomy)
         page.section("Budgets", (_budget(one) for one in self.budgets))
         page.section("People", _told(self.people))
-        page.section("What followed", [*_told(self.followed), f"The case is now: {self.status_now or 'not opened'}."])
+        now = f"The case is now: {self.status_now or 'not opened'}."
+        page.section("What followed", [*_told(self.followed), *self.open_now, now])
         page.section("Learned later (not known when it was decided)", _told(self.learned))
         return page.text()
 
@@ -242,8 +246,9 @@ class Explanation:
         if lines:
             proposal = self.decision.proposal
             lines.insert(0, f"Question {self.question}:")
-            lines.append(f"{proposal.agreed} of {proposal.asked} asked lead to: {self.advised}")
-            lines.append("A score is what the advisor says of itself; it is not a probability.")
+            if any(not one.silent for one in self.advice):
+                lines.append(f"{proposal.agreed} of {proposal.asked} asked lead to: {self.advised}")
+                lines.append("A score is what the advisor says of itself; it is not a probability.")
         return lines
 
     def _ruled(self) -> list[str]:

@@ -203,6 +203,8 @@ def _reason(tally: _Tally, entry: Entry, by: str) -> str:
         for rule in release.policy.rules:
             if rule.id == by:
                 return f"{by}: {rule.reason}" if rule.reason else by
+    if by.startswith("budget:"):
+        return f"{by}: it had no room, or did not answer"
     return {
         "autonomy": "autonomy: not earned, no certificate covers it",
         "default": "default: no rule matched",

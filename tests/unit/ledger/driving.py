@@ -47,6 +47,7 @@ class Desk:
 
     release: Release
     store: SqliteStore
+    path: str = ":memory:"
     now: int = START
     answers: dict[str, Answer | Silence] = field(default_factory=dict[str, Any])
     effects: dict[str, Callable[[Command], Any]] = field(default_factory=dict[str, Any])
@@ -132,7 +133,7 @@ def desk(example: str = "cheques", path: str = ":memory:", *, n_slots: int = 4) 
     store = open_sqlite(path, n_slots=n_slots, durability="fsync")
     store.put_release(release.id, release.name, release.manifest.to_bytes(), now=START)
     store.join("w", now=START)
-    return Desk(release, store, answers={"svm": reads("120.00"), "trees": reads("120.00", 930_000)})
+    return Desk(release, store, path, answers={"svm": reads("120.00"), "trees": reads("120.00", 930_000)})
 
 
 def a_week_of_cheques(at: Desk) -> Desk:

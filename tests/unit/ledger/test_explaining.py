@@ -49,6 +49,7 @@ def test_every_rule_is_told_with_its_line_and_what_it_compared(week: Desk) -> No
     text = told.to_text()
     assert "+ disagree (line 11): matched, escalate: advice.agreed < 2 with advice.agreed = 1" in text
     assert "trees (asked beside): {amount 720.00}, score 0.81, ANOTHER answer" in text
+    assert told.open_now == ("Review cheques/waiting/4.0 waits for clearing.",)
 
 
 def test_a_certificate_is_cited_and_said_not_to_be_earned(week: Desk) -> None:
@@ -141,7 +142,10 @@ def test_nobody_answered_and_the_rule_that_spoke_instead() -> None:
     at.hear("FundsReported", {"cheque": "c1", "available": "500.00"})
     told = explain(at.store, "cheques/c1")
     assert told.decision.proposal.because == "no answer to ReadAmount: svm: error, trees: timeout"
-    assert told.advice == ()
+    assert [(one.advisor, one.silent) for one in told.advice] == [
+        ("svm", "it failed (boom)"),
+        ("trees", "it did not answer in time"),
+    ]
 
 
 def test_a_hold_and_its_timer_have_no_trigger_but_time() -> None:

@@ -64,7 +64,7 @@ def test_a_doubt_that_lasts_is_open() -> None:
     at.hear("FundsReported", {"cheque": "c1", "available": "500.00"})
     told = report(at.store, since=START)
     assert (told.actions["pay"].doubts, told.doubts_open) == (1, 1)
-    assert "still in doubt" in told.to_text()
+    assert "still in doubt: 1 effect" in told.to_text()
 
 
 def test_a_pause_and_a_quarantine_are_seen() -> None:

@@ -22,16 +22,31 @@ from interlock.vocabulary.entry import GENESIS, chain
 from tests.unit.ledger.driving import BOX, START, Desk, a_week_of_cheques, desk, reads
 
 SLOTS = 4
+ROW = "slot, era, lsn, hash, dictionary, body"
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with a bit of everything in it."""
+    """A database with a bit of everything in it, its bodies unpacked: an attacker would do that first."""
     path = tmp_path_factory.mktemp("made") / "week.db"
     at = a_week_of_cheques(desk(path=str(path), n_slots=SLOTS))
+    unpack(at)
     at.store.leave("w")
     at.store.close()
     return path
+
+
+def unpack(at: Desk) -> None:
+    """Store entries and cases as plain JSON, which the store reads as well as packed bodies."""
+    cases = at.store.cases(automation=None, status=None, after=None, limit=1_000)
+    entries = [one for slot in range(at.store.caps.n_slots) for one in at.store.ledger(slot, after=0, limit=10_000)]
+    with sqlite3.connect(at.path) as db:
+        for entry, body, _ in entries:
+            place = (body, entry.slot, entry.lsn)
+            db.execute("UPDATE ledger SET body = ?, dictionary = 0 WHERE slot = ? AND lsn = ?", place)
+        for case in cases:
+            place = (canonical.encode(case), case.automation, case.key)
+            db.execute("UPDATE cases SET body = ?, dictionary = 0 WHERE automation = ? AND key = ?", place)
 
 
 class Attack:
@@ -108,29 +123,32 @@ def one_cheque(path: Path) -> Desk:
     return at
 
 
-def test_every_changed_byte_of_every_entry_is_found(tmp_path: Path) -> None:
-    """Each byte in turn, by steps that share no factor with the layout; the first and last of each entry always."""
+@pytest.mark.parametrize(("packed", "step"), [(True, 5), (False, 13)], ids=["packed", "plain"])
+def test_every_changed_byte_of_every_entry_is_found(tmp_path: Path, packed: bool, step: int) -> None:
+    """Each byte in turn, by a step that falls on other fields in each entry; the first and last of each always."""
     at = one_cheque(tmp_path / "one.db")
+    if not packed:
+        unpack(at)
     db = sqlite3.connect(tmp_path / "one.db", isolation_level=None)
     db.execute("PRAGMA synchronous=OFF")
     rows = db.execute("SELECT lsn, body, hash FROM ledger").fetchall()
     assert verify(at.store).ok
-    unnoticed: list[tuple[int, int]] = []
+    unnoticed: list[tuple[int, str, int]] = []
     tried = 0
     for lsn, body, hash_ in rows:
         for column, good, places in (
-            ("body", body, sorted({*range(lsn % 11, len(body), 11), 0, len(body) - 1})),
+            ("body", body, sorted({*range(lsn % step, len(body), step), 0, len(body) - 1})),
             ("hash", hash_, range(0, len(hash_), 5)),
         ):
             for place in places:
                 bad = bytearray(good)
-                bad[place] ^= 1 << (place % 7)
+                bad[place] ^= 1 << (place % 8)
                 db.execute(f"UPDATE ledger SET {column} = ? WHERE lsn = ?", (bytes(bad), lsn))
                 tried += 1
                 if verify(at.store, level=1, slots=[0]).ok:
-                    unnoticed.append((lsn, place))
+                    unnoticed.append((lsn, column, place))
             db.execute(f"UPDATE ledger SET {column} = ? WHERE lsn = ?", (good, lsn))
-    assert tried > 900
+    assert tried > 500
     assert unnoticed == []
     assert verify(at.store).ok
     db.close()
@@ -217,8 +235,8 @@ def test_swapped_entries_are_found(attack: Attack) -> None:
 @pytest.mark.parametrize(("lsn", "era", "code"), [("lsn + 1000", "era", "head"), ("lsn", "era + 1", "gap")])
 def test_an_entry_too_many_is_found(attack: Attack, lsn: str, era: str, code: str) -> None:
     slot = attack.slot_of("c2")
-    columns = f"slot, {era}, {lsn}, hash, body"
-    attack.sql(f"INSERT INTO ledger SELECT {columns} FROM ledger WHERE slot = ? AND lsn = 3", slot)
+    columns = f"slot, {era}, {lsn}, hash, 0, body"
+    attack.sql(f"INSERT INTO ledger ({ROW}) SELECT {columns} FROM ledger WHERE slot = ? AND lsn = 3", slot)
     assert code in attack.codes(level=1)
 
 
@@ -226,7 +244,11 @@ def test_an_entry_moved_to_another_slot_is_found(attack: Attack) -> None:
     slot = attack.slot_of("c2")
     other = (slot + 1) % SLOTS
     attack.sql("DELETE FROM ledger WHERE slot = ?", other)
-    attack.sql("INSERT INTO ledger SELECT ?, era, lsn, hash, body FROM ledger WHERE slot = ?", other, slot)
+    attack.sql(
+        f"INSERT INTO ledger ({ROW}) SELECT ?, era, lsn, hash, 0, body FROM ledger WHERE slot = ?",
+        other,
+        slot,
+    )
     attack.chain_anew(other)
     assert "place" in attack.codes(level=1)
 
@@ -240,7 +262,7 @@ def test_a_changed_head_is_found(attack: Attack) -> None:
 
 
 def test_a_changed_case_is_found(attack: Attack) -> None:
-    attack.sql("UPDATE cases SET body = replace(CAST(body AS TEXT), '500.00', '900.00') WHERE key = 'c2'")
+    attack.sql("UPDATE cases SET body = CAST(replace(CAST(body AS TEXT), '500.00', '900.00') AS BLOB) WHERE key = 'c2'")
     found = attack.verify(level=1).findings
     assert [(one.code, one.about) for one in found] == [("record", "cheques/c2")]
     assert "state" in found[0].text
@@ -253,7 +275,7 @@ def test_a_removed_case_is_found(attack: Attack) -> None:
 
 def test_a_case_without_a_history_is_found(attack: Attack) -> None:
     attack.sql(
-        "INSERT INTO cases SELECT slot, automation, 'forged', version, lsn_newest, updated_at, status,"
+        "INSERT INTO cases SELECT slot, automation, 'forged', version, lsn_newest, updated_at, status, 0,"
         " CAST(replace(CAST(body AS TEXT), '\"c2\"', '\"forged\"') AS BLOB) FROM cases WHERE key = 'c2'"
     )
     assert attack.codes(level=1) == {"record"}

@@ -99,7 +99,7 @@ def to_data(error: Exception) -> dict[str, Any]:
         case OSError():
             return {"code": "os", "message": _os_words(error)}
         case _:
-            return {"code": "bug", "message": f"{type(error).__name__}: {error}", "hint": REPORT_HINT}
+            return {"code": "bug", "message": f"{type(error).__name__}: {error}", "hint": f"{NOT_YOURS} {REPORT}"}
 
 
 def problem_data(problem: Problem) -> dict[str, Any]:
@@ -110,9 +110,10 @@ def problem_data(problem: Problem) -> dict[str, Any]:
     return {**where, "message": problem.message, **({"suggestion": problem.suggestion} if problem.suggestion else {})}
 
 
-REPORT_HINT = (
-    "This is a bug in interlock, not in your automation. Please report it with the command, the text above and the "
-    "output of `interlock version`; run it again with --debug for the traceback."
+NOT_YOURS = "This is a bug in interlock, not in your automation."
+REPORT = (
+    "Please report it with the command, the text above and the output of `interlock version`; run it again with "
+    "--debug for the traceback."
 )
 
 
@@ -123,13 +124,13 @@ def _tell(error: Exception, code: int) -> None:
         case DefinitionErrors():
             screen.problems(error.problems)
         case InterlockBug():
-            screen.error(error.message, REPORT_HINT)
+            screen.error(error.message, REPORT)
         case InterlockError():
             screen.error(error.message, error.hint)
         case OSError():
             screen.error(_os_words(error), "")
         case _:
-            screen.error(f"{type(error).__name__}: {error}", REPORT_HINT if code == BUG else "")
+            screen.error(f"{type(error).__name__}: {error}", f"{NOT_YOURS} {REPORT}" if code == BUG else "")
 
 
 def _usage(error: click.UsageError) -> None:

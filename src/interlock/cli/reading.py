@@ -49,7 +49,7 @@ def explain(inv: Invocation, id_: str) -> None:
     if inv.json:
         screen.document(told.to_data())
     else:
-        screen.text(told.to_text(width=screen.width()))
+        screen.prose(told.to_text(width=screen.width()))
 
 
 @command(
@@ -76,7 +76,7 @@ def history(inv: Invocation, case: str, at: str | None) -> None:
     if inv.json:
         screen.document(told.to_data())
     else:
-        screen.text(told.to_text())
+        screen.prose(told.to_text())
 
 
 @command(
@@ -112,7 +112,7 @@ def report(inv: Invocation, since: str, until: str, automation: str | None) -> N
     if inv.json:
         screen.document(told.to_data())
     else:
-        screen.text(told.to_text())
+        screen.prose(told.to_text())
 
 
 @command(
@@ -186,7 +186,7 @@ def verify(inv: Invocation, level: int, anchor_file: str | None, against: str | 
     if inv.json:
         screen.document(told.to_data())
     else:
-        screen.text(told.to_text())
+        screen.prose(told.to_text())
     if not told.ok:
         click.get_current_context().exit(exits.WRONG)
 
@@ -207,7 +207,7 @@ def _print_line(inv: Invocation, line: Line) -> None:
             }
         )
     else:
-        screen.text(line.text)
+        screen.prose(line.text)
 
 
 def _write_anchor(path: Path, heads: object) -> None:

@@ -61,6 +61,18 @@ def text(lines: str) -> None:
     click.echo(clean(lines))
 
 
+def prose(lines: str) -> None:
+    """Text whose long lines wrap on a terminal, behind their own indentation."""
+    width = _width()
+    for line in clean(lines).split("\n"):
+        if width is None or len(line) <= width:
+            click.echo(line)
+            continue
+        margin = " " * (len(line) - len(line.lstrip()) + 4)
+        for part in textwrap.wrap(line, width, subsequent_indent=margin, break_on_hyphens=False):
+            click.echo(part)
+
+
 def title(line: str) -> None:
     click.echo(click.style(clean(line), bold=True))
 

@@ -33,7 +33,7 @@ def test_on_a_terminal_the_last_column_wraps(
     monkeypatch.setenv("COLUMNS", "40")
     screen.table(("ID", "WHAT"), [("e1", "a sentence that is longer than what the terminal has room for")])
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3 + 1 - 1
+    assert len(lines) == 3
     assert all(len(line) <= 40 for line in lines)
     assert " ".join(line[4:] for line in lines[1:]) == "a sentence that is longer than what the terminal has room for"
 
@@ -55,3 +55,15 @@ def test_moments() -> None:
     assert screen.when(1_767_225_600_000_001) == "2026-01-01 00:00:00Z"
     assert screen.iso(1_767_225_600_000_001) == "2026-01-01T00:00:00.000001Z"
     assert screen.iso(0) is None
+
+
+def test_long_lines_of_prose_wrap_behind_their_indentation(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    screen.prose("short\n  an indented line that is longer than forty columns of text")
+    assert capsys.readouterr().out.splitlines() == [
+        "short",
+        "  an indented line that is longer than",
+        "      forty columns of text",
+    ]

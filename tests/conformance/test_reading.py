@@ -1,5 +1,6 @@
 """Lists, and what may be read beside the writer."""
 
+import random
 from typing import Any
 
 import pytest
@@ -98,9 +99,10 @@ def test_a_review_changes_groups_and_ends(store: Any) -> None:
 
 def test_sizes_are_bytes_per_table(store: Any) -> None:
     before = store.sizes()
-    one_unit(store, record(state={"note": "x" * 100_000}))
+    # Nothing that a store could make small.
+    one_unit(store, record(state={"note": random.Random(1).randbytes(50_000).hex()}))
     after = store.sizes()
-    assert after["cases"] - before["cases"] > 90_000  # in whole pages
+    assert after["cases"] - before["cases"] > 45_000  # in whole pages
     assert after["ledger"] >= before["ledger"] > 0
 
 

@@ -11,6 +11,7 @@ import heapq
 from interlock.ports import Lease, Quarantined
 from interlock.store import codec
 from interlock.store.driver import Connection
+from interlock.store.packing import Packing
 from interlock.store.sql import queries
 from interlock.store.unit import LOST
 from interlock.vocabulary.case import CaseRecord
@@ -20,9 +21,9 @@ from interlock.vocabulary.ids import CaseId, slot_of
 from interlock.vocabulary.review import Review
 
 
-def case(db: Connection, id_: CaseId, n_slots: int) -> CaseRecord | None:
+def case(db: Connection, packing: Packing, id_: CaseId, n_slots: int) -> CaseRecord | None:
     row = db.execute(queries["case"], (slot_of(id_, n_slots), *id_)).fetchone()
-    return None if row is None else codec.case_record(row[3])
+    return None if row is None else codec.case_record(packing.unpack(db, row[3], row[4]))
 
 
 def newest(db: Connection, id_: CaseId, n_slots: int) -> int:
@@ -31,7 +32,13 @@ def newest(db: Connection, id_: CaseId, n_slots: int) -> int:
 
 
 def cases(
-    db: Connection, automation: str | None, status: str | None, after: CaseId | None, limit: int, n_slots: int
+    db: Connection,
+    packing: Packing,
+    automation: str | None,
+    status: str | None,
+    after: CaseId | None,
+    limit: int,
+    n_slots: int,
 ) -> list[CaseRecord]:
     place = 0
     if after is not None:
@@ -47,22 +54,25 @@ def cases(
         found = [
             db.execute(queries["cases_in_status"], (name, status, place, limit)).fetchall() for name in automations
         ]
-        bodies: list[bytes] = [body for _, body in list(heapq.merge(*found))[:limit]]
+        stored: list[tuple[int, bytes]] = [(row[1], row[2]) for row in list(heapq.merge(*found))[:limit]]
     elif automation is not None:
-        bodies = [body for (body,) in db.execute(queries["cases_of_automation"], (automation, place, limit))]
+        stored = db.execute(queries["cases_of_automation"], (automation, place, limit)).fetchall()
     else:
-        bodies = [body for (body,) in db.execute(queries["cases"], (place, limit))]
-    return [codec.case_record(body) for body in bodies]
+        stored = db.execute(queries["cases"], (place, limit)).fetchall()
+    return [codec.case_record(packing.unpack(db, dictionary, body)) for dictionary, body in stored]
 
 
-def ledger(db: Connection, slot: int, after: int, limit: int) -> list[tuple[Entry, bytes, bytes]]:
-    rows = db.execute(queries["ledger"], (slot, after, limit)).fetchall()
-    return [(codec.entry(body), body, hash_) for body, hash_ in rows]
+def ledger(db: Connection, packing: Packing, slot: int, after: int, limit: int) -> list[tuple[Entry, bytes, bytes]]:
+    found: list[tuple[Entry, bytes, bytes]] = []
+    for dictionary, stored, hash_ in db.execute(queries["ledger"], (slot, after, limit)).fetchall():
+        body = packing.unpack(db, dictionary, stored)
+        found.append((codec.entry(body), body, hash_))
+    return found
 
 
-def entry(db: Connection, slot: int, lsn: int) -> Entry | None:
+def entry(db: Connection, packing: Packing, slot: int, lsn: int) -> Entry | None:
     row = db.execute(queries["entry"], (slot, lsn)).fetchone()
-    return None if row is None else codec.entry(row[0])
+    return None if row is None else codec.entry(packing.unpack(db, row[0], row[1]))
 
 
 def heads(db: Connection) -> dict[int, tuple[int, bytes]]:

@@ -24,6 +24,7 @@ from interlock.ports import Caps, Control, Lease, Quarantined, ReadySlots, Recei
 from interlock.store import control, door, handshake, readiness, reading, relay, workers, writes
 from interlock.store.driver import AFTER_COMMIT, BEFORE_COMMIT, Connection, Cut, StatementFaults
 from interlock.store.liveness import FileLiveness, Liveness, MemoryLiveness
+from interlock.store.packing import Packing, packing
 from interlock.store.sql import queries
 from interlock.store.unit import ClaimedUnit
 from interlock.vocabulary.case import CaseRecord
@@ -96,14 +97,14 @@ def open_sqlite(
     writer = _connect(name, busy_ms)
     try:
         with _translated(name):
-            meta = _prepare(writer, name, n_slots)
+            meta, dictionaries = _prepare(writer, name, n_slots)
             reader = writer if name == MEMORY else _reader(name, busy_ms)
     except BaseException:
         writer.close()
         raise
     caps = Caps(meta.n_slots, durability or ("lazy" if name == MEMORY else "fsync"), "database", meta.incarnation)
     liveness = MemoryLiveness() if name == MEMORY else FileLiveness(Path(f"{name}.workers"))
-    return SqliteStore(name, writer, reader, caps, liveness, faults)
+    return SqliteStore(name, writer, reader, caps, dictionaries, liveness, faults)
 
 
 class SqliteStore:
@@ -118,6 +119,7 @@ class SqliteStore:
         writer: sqlite3.Connection,
         reader: sqlite3.Connection,
         caps: Caps,
+        dictionaries: Packing,
         liveness: Liveness,
         faults: StatementFaults | None,
     ) -> None:
@@ -127,6 +129,7 @@ class SqliteStore:
         self._db: Connection = writer if faults is None else Cut(writer, faults)
         self._faults = faults
         self._caps = caps
+        self._packing = dictionaries
         self._liveness = liveness
         self._write_lock = threading.RLock()
         self._read_lock = self._write_lock if reader is writer else threading.RLock()
@@ -174,13 +177,13 @@ class SqliteStore:
     @contextmanager
     def units(self, slots: Sequence[int], *, worker: str, now: int, relay: bool = True) -> Generator[Units]:
         with self._writing() as db:
-            claimed = [ClaimedUnit(db, slot, worker=worker, now=now) for slot in dict.fromkeys(slots)]
+            claimed = [ClaimedUnit(db, self._packing, slot, worker=worker, now=now) for slot in dict.fromkeys(slots)]
             units = Units(claimed)
             yield units
             staged = [(unit, unit.writes) for unit in claimed if unit.writes is not None]
             relayed: frozenset[int] = frozenset()
             if staged:
-                relayed = writes.apply(db, staged, relaying=relay, n_slots=self._caps.n_slots)
+                relayed = writes.apply(db, self._packing, staged, relaying=relay, n_slots=self._caps.n_slots)
         units.relayed = relayed
 
     def attempt(self, slot: int, arrival: tuple[int, str]) -> int:
@@ -270,21 +273,21 @@ class SqliteStore:
 
     def case(self, case: CaseId) -> CaseRecord | None:
         with self._reading() as db:
-            return reading.case(db, case, self._caps.n_slots)
+            return reading.case(db, self._packing, case, self._caps.n_slots)
 
     def cases(
         self, *, automation: str | None, status: str | None, after: CaseId | None, limit: int
     ) -> list[CaseRecord]:
         with self._reading() as db:
-            return reading.cases(db, automation, status, after, limit, self._caps.n_slots)
+            return reading.cases(db, self._packing, automation, status, after, limit, self._caps.n_slots)
 
     def ledger(self, slot: int, *, after: int, limit: int) -> list[tuple[Entry, bytes, bytes]]:
         with self._reading() as db:
-            return reading.ledger(db, slot, after, limit)
+            return reading.ledger(db, self._packing, slot, after, limit)
 
     def entry(self, slot: int, lsn: int) -> Entry | None:
         with self._reading() as db:
-            return reading.entry(db, slot, lsn)
+            return reading.entry(db, self._packing, slot, lsn)
 
     def heads(self) -> dict[int, tuple[int, bytes]]:
         with self._reading() as db:
@@ -384,7 +387,7 @@ def _reader(name: str, busy_ms: int) -> sqlite3.Connection:
     return reader
 
 
-def _prepare(writer: sqlite3.Connection, name: str, n_slots: int | None) -> handshake.Meta:
+def _prepare(writer: sqlite3.Connection, name: str, n_slots: int | None) -> tuple[handshake.Meta, Packing]:
     """Settings of the connection, the schema if the file is new, and the handshake."""
     writer.execute("PRAGMA foreign_keys = OFF")
     writer.execute(
@@ -402,6 +405,7 @@ def _prepare(writer: sqlite3.Connection, name: str, n_slots: int | None) -> hand
         handshake.agree(meta, n_slots, name)
         if meta.semantics < handshake.SEMANTICS:
             handshake.take_over(writer)
+        dictionaries = packing(writer)
         writer.execute("COMMIT")
     except BaseException:
         _roll_back(writer)
@@ -411,7 +415,7 @@ def _prepare(writer: sqlite3.Connection, name: str, n_slots: int | None) -> hand
         writer.execute("PRAGMA synchronous = FULL")
         writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         writer.execute(f"PRAGMA journal_size_limit = {CHECKPOINT_PAGES * 4096 * 2}")
-    return meta
+    return meta, dictionaries
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from interlock.ports import Control, Due, Lease, Writes
 from interlock.store import codec
 from interlock.store.driver import Connection
+from interlock.store.packing import Packing
 from interlock.store.sql import queries
 from interlock.vocabulary.case import CaseRecord
 from interlock.vocabulary.errors import InterlockBug, StoreVersion
@@ -39,12 +40,12 @@ class ClaimedUnit:
     """`ports.Unit` over a connection whose transaction holds the claim."""
 
     __slots__ = (
-        "_commands_due", "_db", "_now_asked", "_timer_due", "_waiting", "blocked", "control", "epoch", "era",
-        "head", "lost", "lsn", "now", "relayed", "sent", "slot", "solo", "solo_before", "statuses", "suspects",
+        "_commands_due", "_db", "_now_asked", "_packing", "_timer_due", "_waiting", "blocked", "control", "epoch",
+        "era", "head", "lost", "lsn", "now", "relayed", "sent", "slot", "solo", "solo_before", "statuses", "suspects",
         "worker", "writes",
     )  # fmt: skip
 
-    def __init__(self, db: Connection, slot: int, *, worker: str, now: int) -> None:
+    def __init__(self, db: Connection, packing: Packing, slot: int, *, worker: str, now: int) -> None:
         row = db.execute(SLOT, (slot, now)).fetchone()
         if row is None:
             raise InterlockBug(f"slot {slot} does not exist in this store")
@@ -61,6 +62,7 @@ class ClaimedUnit:
                 hint="Stop this process and start the newer version.",
             )
         self._db = db
+        self._packing = packing
         self._now_asked = now
         self.slot = slot
         self.worker = worker
@@ -91,12 +93,12 @@ class ClaimedUnit:
 
     def cases(self, ids: Iterable[CaseId]) -> dict[CaseId, tuple[CaseRecord, int]]:
         found: dict[CaseId, tuple[CaseRecord, int]] = {}
-        execute, slot = self._db.execute, self.slot
+        db, slot, unpack = self._db, self.slot, self._packing.unpack
         for id_ in ids:
-            row = execute(CASE, (slot, id_[0], id_[1])).fetchone()
+            row = db.execute(CASE, (slot, id_[0], id_[1])).fetchone()
             if row is not None:
-                _, lsn, status, body = row
-                found[id_] = (codec.case_record(body), lsn)
+                _, lsn, status, dictionary, body = row
+                found[id_] = (codec.case_record(unpack(db, dictionary, body)), lsn)
                 self.statuses[id_] = status
         return found
 

@@ -17,6 +17,7 @@ from typing import Any
 from interlock.ports import Writes
 from interlock.store import codec, relay
 from interlock.store.driver import Connection
+from interlock.store.packing import Packing
 from interlock.store.sql import queries
 from interlock.store.unit import HELD, LEASED, READY, ClaimedUnit
 from interlock.vocabulary.errors import InterlockBug, StoreConflict
@@ -55,10 +56,10 @@ Rows = list[tuple[Any, ...]]
 Staged = Sequence[tuple[ClaimedUnit, Writes]]
 
 
-def apply(db: Connection, staged: Staged, *, relaying: bool, n_slots: int) -> frozenset[int]:
+def apply(db: Connection, packing: Packing, staged: Staged, *, relaying: bool, n_slots: int) -> frozenset[int]:
     """Write all of it. Returns the slots that got messages from other slots."""
-    _claims(db, staged)
-    _cases(db, staged, n_slots)
+    _claims(db, packing, staged)
+    _cases(db, packing, staged, n_slots)
     _commands(db, staged)
     _consumed(db, staged)
     _set_aside(db, staged)
@@ -73,9 +74,10 @@ def apply(db: Connection, staged: Staged, *, relaying: bool, n_slots: int) -> fr
     return relayed
 
 
-def _claims(db: Connection, staged: Staged) -> None:
+def _claims(db: Connection, packing: Packing, staged: Staged) -> None:
     slots: Rows = []
     entries: Rows = []
+    pack, dictionary = packing.pack, packing.current
     for unit, writes in staged:
         lsn, head = unit.lsn, unit.head
         for entry, body, hash_ in writes.entries:
@@ -85,7 +87,7 @@ def _claims(db: Connection, staged: Staged) -> None:
                     f"entry {entry.slot}/{entry.lsn} does not continue the chain of slot {unit.slot} at {lsn}"
                 )
             head = hash_
-            entries.append((unit.slot, entry.era, lsn, hash_, body))
+            entries.append((unit.slot, entry.era, lsn, hash_, dictionary, pack(body)))
         if writes.entries and (writes.lsn != lsn or writes.head != head):
             raise InterlockBug(
                 f"slot {unit.slot} would have a head ({writes.lsn}) that is not its newest entry ({lsn})"
@@ -100,23 +102,23 @@ def _claims(db: Connection, staged: Staged) -> None:
         db.executemany(LEDGER_ADD, entries)
 
 
-def _cases(db: Connection, staged: Staged, n_slots: int) -> None:
+def _cases(db: Connection, packing: Packing, staged: Staged, n_slots: int) -> None:
     added: Rows = []
     changed: Rows = []
     changed_status: Rows = []
-    encode = codec.encode
+    encode, pack, dictionary = codec.encode, packing.pack, packing.current
     for unit, writes in staged:
         slot, statuses = unit.slot, unit.statuses
         for record, before, lsn in writes.cases:
             automation, key, status = record.automation, record.key, record.status
-            body = encode(record)
+            body = pack(encode(record))
             if before is None:
                 if slot_of(record.case, n_slots) != slot:
                     raise InterlockBug(f"case {record.case} does not belong to slot {slot}")
-                added.append((slot, automation, key, record.version, lsn, record.updated_at, status, body))
+                added.append((slot, automation, key, record.version, lsn, record.updated_at, status, dictionary, body))
                 statuses[automation, key] = status
             else:
-                row = (slot, automation, key, before, record.version, lsn, record.updated_at, body)
+                row = (slot, automation, key, before, record.version, lsn, record.updated_at, dictionary, body)
                 if statuses.get((automation, key)) == status:
                     changed.append(row)
                 else:

@@ -118,7 +118,7 @@ WHERE slot = ?1 AND due <= ?2 AND NOT EXISTS (
 ORDER BY due, automation, key, kind, name LIMIT ?3
 
 -- name: case
-SELECT version, lsn_newest, status, body FROM cases WHERE slot = ? AND automation = ? AND key = ?
+SELECT version, lsn_newest, status, dictionary, body FROM cases WHERE slot = ? AND automation = ? AND key = ?
 
 -- name: commands_due
 SELECT id, state, token, deaths, body FROM commands
@@ -137,19 +137,19 @@ WHERE slot = ?1 AND due <= ?2 AND dependency NOT IN (SELECT value FROM json_each
 UPDATE slots SET epoch = ?2 + 1, lsn = ?3, head = ?4, now = ?5 WHERE slot = ?1 AND epoch = ?2
 
 -- name: ledger_add
-INSERT INTO ledger (slot, era, lsn, hash, body) VALUES (?, ?, ?, ?, ?)
+INSERT INTO ledger (slot, era, lsn, hash, dictionary, body) VALUES (?, ?, ?, ?, ?, ?)
 
 -- name: case_add
-INSERT INTO cases (slot, automation, key, version, lsn_newest, updated_at, status, body)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+INSERT INTO cases (slot, automation, key, version, lsn_newest, updated_at, status, dictionary, body)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 
 -- name: case_change
 -- 1 to 3 the case, 4 version before; then what it becomes
-UPDATE cases SET version = ?5, lsn_newest = ?6, updated_at = ?7, body = ?8
+UPDATE cases SET version = ?5, lsn_newest = ?6, updated_at = ?7, dictionary = ?8, body = ?9
 WHERE slot = ?1 AND automation = ?2 AND key = ?3 AND version = ?4
 
 -- name: case_change_status
-UPDATE cases SET version = ?5, lsn_newest = ?6, updated_at = ?7, body = ?8, status = ?9
+UPDATE cases SET version = ?5, lsn_newest = ?6, updated_at = ?7, dictionary = ?8, body = ?9, status = ?10
 WHERE slot = ?1 AND automation = ?2 AND key = ?3 AND version = ?4
 
 -- name: inbox_drop
@@ -329,19 +329,19 @@ WITH RECURSIVE present (automation) AS (
 SELECT automation FROM present WHERE automation IS NOT NULL
 
 -- name: cases
-SELECT body FROM cases WHERE rowid > ? ORDER BY rowid LIMIT ?
+SELECT dictionary, body FROM cases WHERE rowid > ? ORDER BY rowid LIMIT ?
 
 -- name: cases_of_automation
-SELECT body FROM cases WHERE automation = ? AND rowid > ? ORDER BY rowid LIMIT ?
+SELECT dictionary, body FROM cases WHERE automation = ? AND rowid > ? ORDER BY rowid LIMIT ?
 
 -- name: cases_in_status
-SELECT rowid, body FROM cases WHERE automation = ? AND status = ? AND rowid > ? ORDER BY rowid LIMIT ?
+SELECT rowid, dictionary, body FROM cases WHERE automation = ? AND status = ? AND rowid > ? ORDER BY rowid LIMIT ?
 
 -- name: ledger
-SELECT body, hash FROM ledger WHERE slot = ? AND lsn > ? ORDER BY lsn LIMIT ?
+SELECT dictionary, body, hash FROM ledger WHERE slot = ? AND lsn > ? ORDER BY lsn LIMIT ?
 
 -- name: entry
-SELECT body FROM ledger WHERE slot = ? AND lsn = ?
+SELECT dictionary, body FROM ledger WHERE slot = ? AND lsn = ?
 
 -- name: heads
 SELECT slot, lsn, head FROM slots ORDER BY slot
@@ -380,6 +380,12 @@ SELECT program, semantics, n_slots, incarnation FROM meta WHERE only = 1
 
 -- name: meta_semantics
 UPDATE meta SET semantics = ?
+
+-- name: dictionaries
+SELECT id, words FROM dictionaries
+
+-- name: dictionary_add
+INSERT INTO dictionaries (id, words) VALUES (?, ?)
 
 -- name: slots_semantics
 UPDATE slots SET semantics = ?

@@ -3,7 +3,8 @@
 -- slot comes first in every primary key: a unit's statements each bind one. At most two rows per case lie at random positions and stay
 -- (its place in the index of cases, and one of seen per event from outside); everything else is appended, or is deleted when done.
 --
--- Times are integer microseconds. Bodies are JSON in bytes; those of the ledger are canonical and are never rewritten.
+-- Times are integer microseconds. Bodies are JSON in bytes; those of the ledger are canonical and are never rewritten. Where a table
+-- has a column `dictionary`, they are packed with it (0: they are not); see packing.py.
 
 CREATE TABLE meta (
     only INTEGER PRIMARY KEY CHECK (only = 1),
@@ -12,6 +13,12 @@ CREATE TABLE meta (
     n_slots INTEGER NOT NULL,
     incarnation TEXT NOT NULL,
     created INTEGER NOT NULL
+);
+
+-- What bodies were packed with: everything that a reader needs besides deflate itself.
+CREATE TABLE dictionaries (
+    id INTEGER PRIMARY KEY,
+    words BLOB NOT NULL
 );
 
 -- One row per slot: the claim, the head of its chain, its clock, and what every unit must know under the claim.
@@ -74,6 +81,7 @@ CREATE TABLE cases (
     lsn_newest INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     status TEXT NOT NULL,
+    dictionary INTEGER NOT NULL,
     body BLOB NOT NULL,
     PRIMARY KEY (slot, automation, key)
 );
@@ -88,6 +96,7 @@ CREATE TABLE ledger (
     era INTEGER NOT NULL,
     lsn INTEGER NOT NULL,
     hash BLOB NOT NULL,
+    dictionary INTEGER NOT NULL,
     body BLOB NOT NULL,
     PRIMARY KEY (slot, lsn, era)
 );

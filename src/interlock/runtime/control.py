@@ -7,14 +7,14 @@ outside, and nothing here can take them back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from interlock.kernel.poison import release
 from interlock.ports import Control, Quarantined, Store
 from interlock.runtime.draft import Draft
-from interlock.vocabulary.errors import NotFound, NotNow, Refused
+from interlock.vocabulary.errors import NotFound, NotNow, Refused, StoreConflict
 from interlock.vocabulary.facts import Facts
 from interlock.vocabulary.ids import CaseId, slot_of
 from interlock.vocabulary.review import Review
@@ -66,8 +66,18 @@ CLOCK = "clock:"
 
 def accept_clock(store: Store, wall: int) -> Control:
     """Say that the wall clock (microseconds) is right after a jump ahead; every worker on this store goes on."""
-    kept = [one for one in store.control().paused if not one.startswith(CLOCK)]
-    return store.set_control([*kept, f"{CLOCK}{wall}"])
+    mark = f"{CLOCK}{wall}"
+    return _change(store, lambda paused: [*(one for one in paused if not one.startswith(CLOCK)), mark])
+
+
+def _change(store: Store, change: Callable[[Sequence[str]], Iterable[str]]) -> Control:
+    """Change the pauses in force as they are at that moment: somebody else's change is never lost."""
+    while True:
+        before = store.control()
+        try:
+            return store.set_control(sorted(set(change(before.paused))), expected=before.generation)
+        except StoreConflict:
+            continue
 
 
 def clock_accepted_at(control: Control) -> int:
@@ -86,19 +96,24 @@ def pause(store: Store, scopes: Sequence[str]) -> Paused:
         raise Refused(
             "A pause needs a scope.", code="bad_scope", hint="Write all, an automation, or automation/action."
         )
-    control = store.set_control(sorted({*store.control().paused, *scopes}))
+    control = _change(store, lambda paused: [*paused, *scopes])
     return Paused(control, tuple(started(store, scopes)))
 
 
 def resume(store: Store, scopes: Sequence[str]) -> Paused:
     """End these pauses (no scopes: all of them). What they held is judged again where it has become too old."""
-    paused = store.control().paused
-    kept = [one for one in paused if one.startswith(CLOCK) or (scopes and one not in scopes)]
-    return Paused(store.set_control(kept))
+
+    def without(paused: Sequence[str]) -> list[str]:
+        return [one for one in paused if one.startswith(CLOCK) or (scopes and one not in scopes)]
+
+    return Paused(_change(store, without))
 
 
 def started(store: Store, scopes: Sequence[str]) -> list[Started]:
-    """Effects outside now, of what the scopes cover: started, in doubt, or between two attempts."""
+    """Effects on their way outside now, of what the scopes cover: started, being checked, or between two attempts.
+
+    A doubt that nobody probes any more is not on its way; `interlock resolve` lists those.
+    """
     facts = Facts(now=0, paused=tuple(scopes))
     found: dict[str, Started] = {}
     for lease in store.open_commands():
@@ -150,6 +165,10 @@ def release_message(
         draft.unquarantine(one)
         if how == "retry":
             draft.retry(one.envelope)
+        if record is not None and record.opened:
+            # They waited for an opening that has happened; what they wait behind is over now.
+            for parked in record.parked:
+                draft.retry(parked)
         writes = draft.writes()
         if writes is not None:
             unit.commit(writes)

@@ -19,6 +19,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Literal
 
+import msgspec
+
 from interlock.kernel.poison import describe, said
 from interlock.ports import Garbled, Lease, NotDone, Unavailable
 from interlock.runtime.breaker import Breaker
@@ -135,7 +137,6 @@ class Dispatcher:
         self._calls: dict[str, Call] = {}
         self._deadlines = Deadlines()
         self._outcomes: list[tuple[int, Envelope]] = []
-        self.freed: dict[str, int] = {}
 
     # --- what the next units must know
 
@@ -214,11 +215,6 @@ class Dispatcher:
         taken, self._outcomes = self._outcomes, []
         return taken
 
-    def take_freed(self) -> dict[str, int]:
-        """How many calls of each dependency have ended since the last time this was asked."""
-        freed, self.freed = self.freed, {}
-        return freed
-
     def close(self) -> None:
         """Drop everything in flight, as the end of the process would."""
         for call in list(self._calls.values()):
@@ -274,7 +270,10 @@ class Dispatcher:
             return
         self._breaker(command.dependency, failed=False)
         now = self._now()
-        if command.what == "check":
+        if command.what != "fence" and (problem := _unrecordable(value)):
+            # It ran, and what it said is lost: as unknown as a lost reply.
+            self._settle(call, result_envelope(command, "unknown", now, reason=problem))
+        elif command.what == "check":
             happened, result = value
             self._settle(call, result_envelope(command, "happened" if happened else "not_happened", now, result=result))
         elif command.what == "fence":
@@ -351,7 +350,6 @@ class Dispatcher:
         dependency = call.command.dependency
         self._calls.pop(call.command.id, None)
         self._busy[dependency] -= 1
-        self.freed[dependency] = self.freed.get(dependency, 0) + 1
         if call.deadline is not None:
             call.deadline.cancel()
         if call.task is not None and not call.task.done():
@@ -375,11 +373,24 @@ def _too_large(answer: Answer) -> str:
     if len(answer.rationale) > limits.RATIONALE_CHARS_MAX:
         return f"the rationale has {len(answer.rationale)} characters, at most {limits.RATIONALE_CHARS_MAX} are kept"
     try:
-        size = len(canonical.encode(answer))
-    except (TypeError, ValueError, RecursionError) as error:
+        body = canonical.encode(answer)
+        # What an advisor's adapter filled in wrongly would be found when the record is read again, by everybody.
+        msgspec.json.decode(body, type=Answer)
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.ValidationError) as error:
         return f"the answer cannot be recorded: {describe(error)}"
+    size = len(body)
     return (
         f"the answer has {size} bytes, at most {limits.ADVICE_BYTES_MAX} are taken"
         if size > limits.ADVICE_BYTES_MAX
         else ""
     )
+
+
+def _unrecordable(result: object) -> str:
+    """Why a performer's or checker's result cannot stand in a record; "" if it can."""
+    try:
+        size = len(canonical.encode(result))
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        return f"its result cannot be recorded: {describe(error)}"
+    most = limits.EVENT_BYTES_MAX
+    return f"its result has {size} bytes, at most {most} are taken" if size > most else ""

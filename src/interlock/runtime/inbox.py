@@ -61,6 +61,10 @@ class Incoming:
     subject: str = ""
 
 
+INTERNAL = "interlock."
+"""Sources that begin so are the interlock's own: their messages come once by construction and are not remembered."""
+
+
 # --- making envelopes
 # ----------------------------------------------------------------------------------------------------------
 
@@ -220,6 +224,12 @@ def sealed(
     now: int,
 ) -> Envelope:
     """The envelope, within its limits."""
+    if isinstance(body, EventBody | CallBody) and source.startswith(INTERNAL):
+        raise Refused(
+            f"source {source!r} is one of the interlock's own; what comes from outside names another.",
+            code="bad_name",
+            hint=f"Choose a source that does not begin with {INTERNAL!r}.",
+        )
     try:
         size = len(canonical.encode(body))
     except (TypeError, ValueError, RecursionError) as error:

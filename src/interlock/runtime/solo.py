@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from interlock.ports import Store
 from interlock.runtime.draft import Draft
-from interlock.runtime.turns import Cycle, Taken, is_hosted, set_aside, take_turns
+from interlock.runtime.turns import Cycle, Taken, hosted_messages, set_aside, take_turns
 from interlock.vocabulary import limits
 from interlock.vocabulary.events import Envelope
 from interlock.vocabulary.ids import BUDGETS
@@ -40,7 +40,7 @@ def take_solo(store: Store, slot: int, worker: str, cycle: Cycle, outcomes: Sequ
         draft = Draft(unit, cycle.facts(unit))
         for envelope in outcomes:
             draft.requeue(envelope)
-        first = next((due for due in unit.messages(1) if is_hosted(cycle, due.envelope.automation)), None)
+        first = next(iter(hosted_messages(unit, cycle, 1)), None)
         timer = first is not None and first.arrival is None
         if first is not None and timer and not cycle.frozen:
             draft.consume(first)
@@ -65,7 +65,7 @@ def _give_up(store: Store, slot: int, worker: str, cycle: Cycle, arrival: tuple[
         if not units:
             return Solo(_nothing(more=True))
         unit = units[0]
-        due = next((due for due in unit.messages(1) if due.arrival == arrival), None)
+        due = next((due for due in hosted_messages(unit, cycle, 1) if due.arrival == arrival), None)
         if due is None:
             return Solo(_nothing(more=True))
         draft = Draft(unit, cycle.facts(unit))

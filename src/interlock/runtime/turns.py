@@ -146,7 +146,8 @@ class _Turns:
             writes=writes,
             launch=list(self._launch.values()),
             withdrawn=list(draft.commands_dropped),
-            more=0 < limit <= len(messages),
+            # Where nothing could be consumed (nobody believes the clock) looking again at once would find the same.
+            more=writes is not None and 0 < limit <= len(messages),
             starved=self._starved,
             next_due=draft.next_due(),
             touched=[record.case for record, _, _ in writes.cases] if writes else [],
@@ -213,6 +214,8 @@ class _Turns:
         unit, draft, cycle = self._unit, self._draft, self._cycle
         if look:
             leases = unit.commands(now=unit.now, full=cycle.full, limit=STARTS_PER_UNIT_MAX)
+            # What was not looked for may be here: the slot is to be looked at again when there is room.
+            self._starved |= cycle.full
             fresh = [
                 one
                 for one in leases
@@ -337,6 +340,6 @@ def hosted_messages(unit: Unit, cycle: Cycle, limit: int) -> list[Due]:
     while True:
         found = unit.messages(asked) if asked else []
         ours = [due for due in found if is_hosted(cycle, due.envelope.automation)]
-        if len(ours) == len(found) or len(ours) >= limit or len(found) < asked or unit.solo:
+        if len(ours) == len(found) or len(ours) >= limit or len(found) < asked:
             return ours[:limit]
         asked *= 4

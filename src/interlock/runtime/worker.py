@@ -156,6 +156,8 @@ class Worker:
         self._next_beat = 0
         self._backoff = 0
         self._in_cycle: frozenset[int] = frozenset()
+        # A cycle that asks the store what is ready may be in any slot.
+        self._in_any = False
         self._stopping = False
         self._drained_by: int | None = None
         self._frozen_told = False
@@ -202,13 +204,15 @@ class Worker:
             slot in self._dirty
             or slot in self._outcomes
             or slot in self._in_cycle
+            or self._in_any
             or self.dispatcher.pending
             or any(lease.slot == slot for lease in self.dispatcher.in_hand())
         )
 
     def working(self) -> bool:
         """Whether anything is to be done here, calls in flight aside."""
-        return bool(self._dirty or self._outcomes or self._in_cycle or self.dispatcher.pending) or self._is_due()
+        busy = self._dirty or self._outcomes or self._in_cycle or self._in_any or self.dispatcher.pending
+        return bool(busy) or self._is_due()
 
     def stalled(self) -> frozenset[int]:
         """Slots that the store calls ready, but in which nothing moves here: other workers' automations, foremost."""
@@ -305,7 +309,7 @@ class Worker:
         plan = self._plan()
         if not (plan.slots or plan.ready or plan.beat):
             return
-        self._in_cycle = frozenset(plan.slots)
+        self._in_cycle, self._in_any = frozenset(plan.slots), plan.ready
         came = await self._try(lambda: self._cycle(plan))
         if came is None:
             self._restore(plan.slots, plan.outcomes)
@@ -313,7 +317,7 @@ class Worker:
             self._after(plan, came)
             for slot in sorted(came.solo):
                 await self._visit(slot, plan)
-        self._in_cycle = frozenset()
+        self._in_cycle, self._in_any = frozenset(), False
         self._tell_watchers()
 
     async def _visit(self, slot: int, plan: _Plan) -> None:
@@ -351,7 +355,7 @@ class Worker:
         now = self.clock.now()
         for slot, envelope in self.dispatcher.take():
             self._outcomes.setdefault(slot, []).append(envelope)
-        self._feed_starved()
+        self._feed_starved(now)
         if self.clock.frozen and not self._frozen_told:
             self._frozen_told = True
             self._report(Notice("clock_jump", CLOCK_JUMPED))
@@ -491,19 +495,18 @@ class Worker:
             self._dirty[slot] = self._dirty.get(slot, False)
         self.tally.launched += len(launch)
         self.dispatcher.launch(launch)
+        self._feed_starved(now)
 
     def _expect(self, moment: int | None) -> None:
         if moment is not None and (self._next_due is None or moment < self._next_due):
             self._next_due = moment
 
-    def _feed_starved(self) -> None:
-        """Calls have ended: as many slots that wait for their dependency may try again."""
-        for dependency, freed in self.dispatcher.take_freed().items():
-            waiting = self._starved.get(dependency)
-            for _ in range(min(freed, len(waiting or ()))):
-                if waiting:
-                    self._dirty[waiting.popleft()] = True
-            if waiting is not None and not waiting:
+    def _feed_starved(self, now: int) -> None:
+        """Where a dependency takes calls again, slots that wait for it may try; one that finds nothing makes way."""
+        for dependency, waiting in list(self._starved.items()):
+            for _ in range(min(self.dispatcher.room(dependency, now), len(waiting))):
+                self._dirty[waiting.popleft()] = True
+            if not waiting:
                 del self._starved[dependency]
 
     def _tell_watchers(self) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ import pytest
 from interlock.kernel.program import Propose
 from interlock.runtime.control import release_message
 from interlock.runtime.watchdog import EXIT_STEP_KILLED, StepTooLong, Watchdog
+from interlock.store.sqlite import open_sqlite
 from interlock.vocabulary.errors import NotFound
-from tests.unit.runtime.tiny import World, event, gives
+from tests.unit.runtime.tiny import START, World, event, gives
 from tests.unit.runtime.tiny import program as tiny_program
 
 ROOT = Path(__file__).parents[3]
@@ -207,3 +209,35 @@ def test_what_was_proposed_by_a_poisoned_turn_is_not_kept():
     world.settle()
     assert not world.outside.performed
     assert "nowhere" in world.store.quarantine()[0].why
+
+
+def test_events_parked_behind_a_discarded_one_are_applied_without_waiting_for_another():
+    letters: list[str] = []
+
+    def letter(state, status, message):
+        letters.append(message.id)
+        return gives()(state, status, message)
+
+    rules = {("event", "Stop"): raises, ("event", "Letter"): letter}
+    world = World(replace(tiny_program(rules=rules), opening=frozenset({"In"})))
+    world.start()
+    world.accept(event("c1", "e1", "Stop", at=START + 1), event("c1", "e2", "Letter", at=START + 2), event("c1", "e3"))
+    world.settle()
+    assert world.case("c1").blocked and [one.id for one in world.case("c1").parked] == ["e2"]
+    release_message(world.store, "tiny/c1#test:e1", "discard", "operator", now=world.clock.now())
+    world.workers["w1"][0].look_everywhere()
+    world.settle()
+    assert letters == ["e2"]
+    assert not world.case("c1").parked
+
+
+def test_after_a_death_another_automations_messages_do_not_stand_in_the_way():
+    world = World(store=open_sqlite(":memory:", durability="fsync", n_slots=1))
+    world.accept(event("x", "e1", automation="elsewhere"), event("c1", "e1", "Letter"))
+    world.store.join("w0", now=world.clock.now())
+    world.store.declare_dead("w0", now=world.clock.now())
+    world.start()
+    world.workers["w1"][0].look_everywhere()
+    world.advance(5)
+    assert world.case("c1").past["letter"].count == 1
+    assert world.store.backlog() == 1

@@ -108,6 +108,23 @@ def test_a_slow_dependency_does_not_hold_up_another():
     assert [one.action for one in world.outside.performed] == ["letter"]
 
 
+@pytest.mark.parametrize("most", [1, 5, 64])
+def test_cases_that_wait_for_room_are_all_served_without_polling(most):
+    world = World()
+    world.concurrency = {"advisor:reader": 1_000, "action:pay": most}
+
+    async def slow(command: object) -> Answer:
+        await asyncio.sleep(2)
+        return Answer("10.00", 990_000)
+
+    world.outside.on_answer = slow
+    world.start()
+    world.accept(*[event(f"c{n}", "e1") for n in range(400)])
+    world.settle()
+    assert len(world.outside.performed) == 400
+    assert world.loop.time() < 2.5
+
+
 def test_many_cases_share_few_transactions():
     world = World()
     world.start()

@@ -15,7 +15,6 @@ A script can tell apart what it must change (1, 2), what it may try again (3) an
 from __future__ import annotations
 
 import sys
-import traceback
 from typing import Any
 
 import click
@@ -82,7 +81,9 @@ def report(error: Exception, *, json: bool, debug: bool) -> int:
     else:
         _tell(error, code)
     if debug:
-        traceback.print_exception(error, file=sys.stderr)
+        from traceback import print_exception
+
+        print_exception(error, file=sys.stderr)
     return code
 
 

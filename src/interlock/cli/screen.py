@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -179,7 +178,7 @@ def error(message: str, hint: str) -> None:
 
 def _aside(label: str, message: str, fg: str | None = None) -> None:
     """A line for stderr, wrapped behind its label where that is a terminal."""
-    width = max(shutil.get_terminal_size().columns, WIDTH_MIN) if sys.stderr.isatty() else None
+    width = _columns() if sys.stderr.isatty() else None
     first, *rest = _wrapped(clean(message), None if width is None else width - len(label))
     click.echo((click.style(label, fg=fg, bold=True) if fg else label) + first, err=True)
     for line in rest:
@@ -250,7 +249,13 @@ def _width() -> int | None:
         return max(int(given), WIDTH_MIN)
     if not sys.stdout.isatty():
         return None
-    return max(shutil.get_terminal_size().columns, WIDTH_MIN)
+    return _columns()
+
+
+def _columns() -> int:
+    from shutil import get_terminal_size
+
+    return max(get_terminal_size().columns, WIDTH_MIN)
 
 
 def _wrapped(value: str, width: int | None) -> list[str]:

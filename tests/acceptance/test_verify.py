@@ -222,6 +222,15 @@ def test_a_removed_entry_whose_followers_were_renumbered_and_chained_is_found(at
     assert "fold" in attack.codes(level=1)
 
 
+def test_an_entry_unhooked_from_its_case_is_found(attack: Attack) -> None:
+    """`history` and `explain` find entries by these links: one that is left out would be told by nobody."""
+    slot, lsn, entry = attack.find("c2", lambda entry: entry["version"] == 6)
+    entry["prev"] = canonical.decode(attack.entries(slot)[entry["prev"] - 1][1])["prev"]
+    attack.put(slot, lsn, entry)
+    attack.chain_anew(slot)
+    assert attack.codes(level=1) == {"link"}
+
+
 def test_swapped_entries_are_found(attack: Attack) -> None:
     slot = attack.slot_of("c2")
     (a, first), (b, second) = attack.entries(slot)[2:4]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -144,6 +145,7 @@ def _as_hashed(manifest: Manifest, policy: Policy) -> None:
         raise ValueError(f"{', '.join(missing)} is missing")
 
 
+@lru_cache(maxsize=4_096)
 def input_type(policy: Policy, action: str, path: str) -> LeafType | None:
     """Type of the policy input at a dotted path, for one action. None: a record's presence, or no such input."""
     here: Field | None = None

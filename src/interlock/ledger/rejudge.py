@@ -26,7 +26,6 @@ from interlock.vocabulary.decision import BudgetFigure, Decision
 from interlock.vocabulary.entry import Entry
 from interlock.vocabulary.events import BudgetReplyBody, StartBody, VerdictBody
 from interlock.vocabulary.facts import Facts
-from interlock.vocabulary.ids import full_id
 from interlock.vocabulary.proposal import Proposal
 from interlock.vocabulary.review import Approval
 from interlock.vocabulary.verdict import Group, Outcome
@@ -89,8 +88,9 @@ def decision_again(decision: Decision, entry: Entry, facts: Facts, release: Reco
 
 
 def _formed(decision: Decision, entry: Entry) -> Wrong:
-    version = decision.id.rpartition("/")[2].partition(".")[0]
-    if decision.id != full_id(entry.cause.case, decision.id.rpartition("/")[2]) if entry.cause else True:
+    case, _, local = decision.id.rpartition("/")
+    version = local.partition(".")[0]
+    if case != f"{entry.automation}/{entry.key}":
         yield "decision_id", "Its id names another case than its entry."
     elif version != str(entry.version):
         yield "decision_id", f"Its id names version {version} of the case, its entry is version {entry.version}."

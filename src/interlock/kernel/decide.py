@@ -127,6 +127,8 @@ def judge(work: Work, proposal: Proposal, again: Again, *, invalid: str = "", de
     try:
         args = program.reducers.action_args(proposal.action, proposal.args)
     except Rejected as rejected:
+        if again.of:
+            again = _nobody_agreed_to_these(work, again)
         return _refuse(work, again, _invalid(name, proposal, again, str(rejected)))
     if args != proposal.args:
         proposal = structs.replace(proposal, args=args, args_digest=short(args))
@@ -320,6 +322,14 @@ def autonomy_of(program: Program, spec: ActionSpec, proposal: Proposal, again: A
         return Autonomy("person", f"{spec.name} is of class final: it always takes a person.")
     if spec.reversible and (spec.name in program.autonomy_off or spec.name not in program.cells):
         return Autonomy("exempt", "Reversible, and governed by rules alone.")
+def _nobody_agreed_to_these(work: Work, again: Again) -> Again:
+    """The action's type has changed since, and its arguments with it: what was approved and reserved was for others."""
+    if again.effect:
+        withdraw(work, again.effect)
+    work.note(f"the arguments of {again.of} have another form under release {work.program.release}; judged anew")
+    return Again(of=again.of)
+
+
     return certificates.judge(program.certificates.get(spec.name, ()), proposal, now)
 
 
@@ -372,7 +382,7 @@ def _follow(work: Work, spec: ActionSpec, decision: Decision, again: Again, loca
     if decision.verdict == "escalate":
         decision = structs.replace(decision, review=work.full(local))
         record_decision(work, decision)
-        open_review(work, decision, local)
+        open_review(work, decision, local, again)
         return decision
     record_decision(work, decision)
     if decision.verdict == "fallback":
@@ -406,6 +416,9 @@ def _permit(work: Work, spec: ActionSpec, decision: Decision, again: Again, loca
         certificate=certificate,
         decided_at=work.now,
         start_before=work.now + spec.start_before,
+        if effect.status != "awaiting_budget":
+            # Decided before the budget covered it: its command must not start while the reservation is asked for.
+            work.drop_command(effect.id)
     )
     decision = structs.replace(decision, effect=work.full(effect.id))
     if waiting:
@@ -446,8 +459,12 @@ def command_of(work: Work, effect: Effect) -> Command:
     )
 
 
-def open_review(work: Work, decision: Decision, local: str, *, round: int = 1) -> Review:
-    """A person's task for an escalated decision, bound to its arguments and to the facts that its rules read."""
+def open_review(work: Work, decision: Decision, local: str, again: Again) -> Review:
+    """A person's task for an escalated decision, bound to its arguments and to the facts that its rules read.
+
+    Approvals that led here stand: a further group that is required now is asked beside those that have agreed, or two
+    groups that are never required in the same judgement would be asked in turns for ever.
+    """
     proposal = decision.proposal
     facts = bound_facts(work.program, decision)
     specs = [work.program.reviews[group.name] for group in decision.groups if group.name in work.program.reviews]
@@ -460,19 +477,24 @@ def open_review(work: Work, decision: Decision, local: str, *, round: int = 1) -
         action=proposal.action,
         args=proposal.args,
         args_digest=proposal.args_digest,
-        groups=decision.groups,
+        groups=_all_groups(decision.groups, again.discharged),
         facts=facts,
         seen=short([proposal.action, proposal.args, facts]),
         opened_at=work.now,
         expires_at=work.now + expires,
         requesters=proposal.requesters,
-        round=round,
+        approvals=again.approvals,
         reasons=decision.decided_by,
         proposal=proposal,
         over_budget=over,
     )
     work.put_review(review)
     return review
+def _all_groups(required: tuple[Group, ...], discharged: tuple[Group, ...]) -> tuple[Group, ...]:
+    named = {group.name for group in required}
+    return tuple(sorted((*required, *(group for group in discharged if group.name not in named))))
+
+
 
 
 def _supersede(work: Work, decision: Decision) -> None:

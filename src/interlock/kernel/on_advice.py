@@ -98,7 +98,7 @@ def _judge(work: Work, question: OpenQuestion) -> None:
     recorded = RecordedAnswer(question.type, leader, answer, rank, len(question.asked), others)
     work.drop_question(question.type)
     work.keep_answer(question.digest, recorded)
-    deliver(work, question.type, question.fields, question.digest, recorded, question.cause.principal)
+    deliver(work, question.type, question.fields, question.digest, recorded, question.requesters)
 
 
 def _rebuilt(work: Work, question: OpenQuestion) -> Ask | None:
@@ -137,9 +137,10 @@ def _ask_again(work: Work, question: OpenQuestion, rebuilt: Ask) -> None:
         _unanswered(work, question, f"stale {question.reasks + 1} times")
         return
     work.note(f"the answer to {question.type} {question.digest} is stale; asked again as {rebuilt.digest}")
-    recorded = questions.ask(work, rebuilt, reasks=question.reasks + 1, cause=question.cause)
+    asked_by = question.requesters
+    recorded = questions.ask(work, rebuilt, requesters=asked_by, reasks=question.reasks + 1, cause=question.cause)
     if recorded is not None:
-        deliver_recorded(work, rebuilt, recorded)
+        deliver_recorded(work, rebuilt, recorded, asked_by)
 
 
 def _unanswered(work: Work, question: OpenQuestion, reason: str) -> None:
@@ -149,5 +150,4 @@ def _unanswered(work: Work, question: OpenQuestion, reason: str) -> None:
         return
     view = work.view("unanswered", question.type, {}, question=question.fields, reason=reason)
     reduction = reducers.reduce(work.record.state, work.record.status, view)
-    requesters = (question.cause.principal,)
-    carry_out(work, reduction, Origin("rule", f"no answer to {question.type}: {reason}", requesters))
+    carry_out(work, reduction, Origin("rule", f"no answer to {question.type}: {reason}", question.requesters))

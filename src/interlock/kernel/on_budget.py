@@ -52,7 +52,8 @@ def _exceeded(work: Work, effect: Effect, reservation: str, reply: BudgetReplyBo
     state = "exhausted" if reply else "unanswered"
     figures = budgets.answered(effect, {reservation: (state, reply)}, work.program)
     refused = next(figure for figure in figures if figure.state == state)
-    if refused.on_exceeded == "wait":
+    # No window has room for more than its whole limit: waiting for one would never end, so a person is asked.
+    if refused.on_exceeded == "wait" and refused.amount <= refused.limit:
         work.note(f"budget {refused.budget} is {state}; the decision waits for capacity")
         work.change_effect(effect, reason=_WAITING)
         generation = int(reservation.rpartition("@")[2].partition("/")[0])

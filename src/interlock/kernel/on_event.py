@@ -51,4 +51,4 @@ def on_timer(work: Work, body: TimerBody) -> None:
     work.clear_timer(body.name)
     view = work.view("timer", body.name, pending.data)
     reduction = work.program.reducers.reduce(work.record.state, work.record.status, view)
-    carry_out(work, reduction, Origin("rule", f"timer {body.name}"))
+    carry_out(work, reduction, Origin("rule", f"timer {body.name}", pending.requesters))

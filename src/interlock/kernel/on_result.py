@@ -133,7 +133,7 @@ def _fenced(work: Work, effect: Effect, spec: ActionSpec, body: ResultBody) -> N
         _attempt_again(work, effect, spec)
     elif body.outcome == "happened":
         work.note(f"{effect.action} could not be made impossible: it may have happened; checking")
-        _probe(work, structs.replace(effect, phase="check"), work.now)
+        _probe_again(work, structs.replace(effect, phase="check"), body.reason or "it could not be made impossible")
     else:
         # A fence fails where the attempt has landed since the check: asked only to fence again, nobody would ever find
         # that out. The check looks again, and the fence follows if there still is nothing.
@@ -194,6 +194,11 @@ def _of_earlier_attempt(work: Work, effect: Effect, body: ResultBody) -> None:
         if spec.kind == "idempotent":
             work.note(what + "; the key makes both attempts one")
             done(work, effect, body.result)
+        elif effect.status == "retrying":
+            # Nothing of the next attempt is outside yet, and after this word another one could be a second effect.
+            work.flag(f"Contradiction: {what}, although it was not found or made impossible. A person must look.")
+            _doubt(work, effect, f"{what}, although another attempt had been decided")
+            work.drop_command(effect.id)
         else:
             work.flag(f"Contradiction: {what}, although it was made impossible or given up. A person must look.")
             work.note(what + "; kept as an observation")

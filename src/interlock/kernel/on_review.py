@@ -160,6 +160,11 @@ def _edit(work: Work, review: Review, body: VerdictBody) -> None:
         text=body.comment,
         score=None,
         advisor="",
+        rank=0,
+        agreed=0,
+        asked=0,
+        rationale="",
+        evidence=(),
         requesters=tuple(dict.fromkeys((*before.requesters, editor))),
     )
     decision = decide.judge(work, proposal, Again(of=review.decision))

@@ -45,8 +45,9 @@ def on_start(work: Work, body: StartBody) -> None:
         return
     again = decide.again_of(effect, budgets.answered(effect, {}, work.program))
     decision = decide.judge(work, decide.proposal_of(effect), again)
-    if decision.verdict == "allow" and not decision.awaiting:
-        _begin(work, work.record.effects[effect.id])
+    permitted = work.record.effects.get(effect.id)
+    if decision.verdict == "allow" and permitted is not None and permitted.status == "pending":
+        _begin(work, permitted)
 
 
 def _begin(work: Work, effect: Effect) -> None:
@@ -84,8 +85,8 @@ def _outdated(work: Work, effect: Effect) -> str:
 def _judge_retry_again(work: Work, effect: Effect) -> None:
     """An earlier attempt touched the outside. A new judgement may still stop the next one.
 
-    Of a checkable effect the earlier attempt was proved harmless, so it has failed for good. Of an idempotent one nobody
-    knows what became of it: only a repetition would have told, and that is what is refused.
+    Of a checkable effect the earlier attempt was proved harmless, so it has failed for good. Of an idempotent one
+    nobody knows what became of it: only a repetition would have told, and that is what is refused.
     """
     program, proposal = work.program, decide.proposal_of(effect)
     spec = program.actions[effect.action]

@@ -63,8 +63,13 @@ def quarantine(record: CaseRecord | None, message: Envelope, facts: Facts, why: 
 def release(
     record: CaseRecord, message: Envelope, facts: Facts, how: Literal["retry", "discard"], principal: str
 ) -> Step:
-    """An operator retries (the caller puts the message back into the inbox) or discards it; the case goes on."""
-    after = structs.replace(record, version=record.version + 1, updated_at=facts.now, blocked="")
+    """An operator retries or discards it, and the case goes on.
+
+    The caller puts a message to be retried back into the inbox, and behind it the events that are parked in a case that
+    has been opened: they were waiting for this one alone.
+    """
+    parked = () if record.opened else record.parked
+    after = structs.replace(record, version=record.version + 1, updated_at=facts.now, blocked="", parked=parked)
     return _step(record, after, message, "released", f"{how} by {principal}")
 
 

@@ -16,12 +16,18 @@ from interlock.vocabulary.events import Envelope
 from interlock.vocabulary.question import Asked, OpenQuestion
 
 
-def ask(work: Work, request: Ask, *, reasks: int = 0, cause: Envelope | None = None) -> str | None:
+def ask(
+    work: Work, request: Ask, *, requesters: tuple[str, ...], reasks: int = 0, cause: Envelope | None = None
+) -> str | None:
     """Open the question. Returns the digest of a recorded answer when there is one to be used instead."""
     record = work.record
-    if not request.fresh and request.digest in record.answers:
-        return request.digest
     open_one = record.questions.get(request.question)
+    if not request.fresh and request.digest in record.answers:
+        if open_one is not None and open_one.digest != request.digest:
+            # What is still being asked is no longer the question; its answer would be delivered beside this one.
+            work.drop_question(request.question)
+            work.note(f"question {request.question} {open_one.digest} is superseded by {request.digest}")
+        return request.digest
     if open_one is not None:
         if open_one.digest == request.digest and not request.fresh:
             return None
@@ -35,6 +41,7 @@ def ask(work: Work, request: Ask, *, reasks: int = 0, cause: Envelope | None = N
         cause=cause or work.message,
         reasks=reasks,
         at_version=record.version,
+        requesters=requesters,
     )
     leader = spec.chain[0]
     asked = {name: _ask_one(work, question, name) for name in (leader, *(a for a in spec.also if a != leader))}

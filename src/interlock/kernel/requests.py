@@ -33,14 +33,14 @@ def carry_out(work: Work, reduction: Reduction, origin: Origin) -> None:
     for request in reduction.requests:
         match request:
             case Ask():
-                recorded = questions.ask(work, request)
+                recorded = questions.ask(work, request, requesters=origin.requesters)
                 if recorded is not None:
-                    deliver_recorded(work, request, recorded)
+                    deliver_recorded(work, request, recorded, origin.requesters)
             case Propose():
                 decide.propose(work, request, origin)
             case SetTimer():
                 due = request.due if request.due is not None else work.now + (request.delay or 0)
-                work.set_timer(request.name, due, request.data)
+                work.set_timer(request.name, due, request.data, origin.requesters)
                 work.note(f"timer {request.name} set")
             case CancelTimer():
                 if work.clear_timer(request.name):
@@ -51,18 +51,18 @@ def carry_out(work: Work, reduction: Reduction, origin: Origin) -> None:
                 work.flag(request.text)
 
 
-def deliver_recorded(work: Work, request: Ask, digest: str) -> None:
+def deliver_recorded(work: Work, request: Ask, digest: str, requesters: tuple[str, ...]) -> None:
     """An identical question was answered before: its recorded answer is the answer."""
     if sum(1 for note in work.notes if note.endswith(_AGAIN)) >= DELIVERIES_PER_TURN_MAX:
         raise AskedInCircles(
             f"Recorded answers to {request.question} led to the same questions {DELIVERIES_PER_TURN_MAX} times."
         )
     work.note(f"{request.question} {digest} {_AGAIN}")
-    deliver(work, request.question, request.fields, digest, work.record.answers[digest], work.message.principal)
+    deliver(work, request.question, request.fields, digest, work.record.answers[digest], requesters)
 
 
 def deliver(
-    work: Work, type: str, fields: dict[str, Any], digest: str, recorded: RecordedAnswer, requester: str
+    work: Work, type: str, fields: dict[str, Any], digest: str, recorded: RecordedAnswer, requesters: tuple[str, ...]
 ) -> None:
     """Hand the leading answer to the automation's rule. `agreed` counts the advisors whose answer, put through the
     same rule on the same
@@ -83,7 +83,7 @@ def deliver(
     origin = Origin(
         source="advice",
         because=f"answer to {type} {digest} by {recorded.advisor}",
-        requesters=(requester,),
+        requesters=requesters,
         score=answer.score,
         advisor=recorded.advisor,
         rank=recorded.rank,

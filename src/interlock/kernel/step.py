@@ -60,7 +60,7 @@ def step(record: CaseRecord | None, message: Envelope, facts: Facts, program: Pr
 
 
 def _unheard(message: Envelope) -> CaseRecord:
-    """Empty but for its name: the first entry's delta holds everything else, so that folding needs the entries alone."""
+    """Empty but for its name: the first entry's delta holds everything else, so folding needs the entries alone."""
     return CaseRecord(message.automation, message.key)
 
 

@@ -31,6 +31,9 @@ CLOSED_KEPT_MAX = 16
 only.
 """
 
+FLAGS_KEPT_MAX = 64
+"""Flags on a case: more than a person reads, and a bound on what every turn of a long-lived case copies."""
+
 
 class Work:
     """The case as it is so far in this step. `program` is the release's; `message` the envelope being consumed."""
@@ -154,9 +157,9 @@ class Work:
         self.notes.append(text)
 
     def flag(self, text: str) -> None:
-        """Something a person should see on the case, once."""
+        """Something a person should see on the case, once. The newest are kept; all are in the ledger."""
         if text not in self.record.flags:
-            self.set(flags=(*self.record.flags, text))
+            self.set(flags=(*self.record.flags, text)[-FLAGS_KEPT_MAX:])
 
     def set(self, **fields: Any) -> None:
         self.record = structs.replace(self.record, **fields)
@@ -249,12 +252,12 @@ class Work:
         self.timers_put.pop((kind, name), None)
         self.timers_drop.append((kind, name))
 
-    def set_timer(self, name: str, due: int, data: dict[str, Any]) -> None:
+    def set_timer(self, name: str, due: int, data: dict[str, Any], requesters: tuple[str, ...]) -> None:
         """Set the automation's timer of this name, replacing one that is set."""
         record = self.record
         generation = record.generations.get(name, 0) + 1
         self.set(
-            timers={**record.timers, name: Pending(due, generation, data)},
+            timers={**record.timers, name: Pending(due, generation, data, requesters)},
             generations={**record.generations, name: generation},
         )
         self.put_timer("timer", name, due, generation, data)

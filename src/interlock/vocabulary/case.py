@@ -21,11 +21,12 @@ from interlock.vocabulary.review import Review
 
 
 class Pending(Struct, frozen=True, omit_defaults=True):
-    """A set timer: when it is due and which setting of it this is."""
+    """A set timer: when it is due, which setting of it this is, and whose events led to it."""
 
     due: int
     generation: int
     data: dict[str, Any] = {}
+    requesters: tuple[str, ...] = ()
 
 
 class CaseRecord(Struct, frozen=True, omit_defaults=True):
@@ -37,6 +38,7 @@ class CaseRecord(Struct, frozen=True, omit_defaults=True):
     effects    decided actions not yet settled, by command id; past: what took effect, by action name
     reviews    open reviews by local id
     timers     set timers by name (generations survive the timer: `generations`)
+    flags      what a person should see, the newest of it
     closed     how the newest settled effects ended, by command id: what a late result is compared with
     changed_at_version  the turn that last changed state or status
     blocked    id of the message in quarantine that later messages wait for

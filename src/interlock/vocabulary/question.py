@@ -22,6 +22,7 @@ class OpenQuestion(Struct, frozen=True, omit_defaults=True):
 
     digest   of (type, fields, who is asked how): another digest is another question
     cause    the envelope whose reducer asked, kept to rebuild the question from the state of a later moment
+    requesters  principals of the triggering events, through every answer and timer in between
     rank     place in the chain of the advisor that leads now (1 = first choice)
     asked    every advisor asked so far, by name
     at_version  the turn that asked: an answer cannot be stale while the state has not changed since
@@ -36,3 +37,4 @@ class OpenQuestion(Struct, frozen=True, omit_defaults=True):
     asked: dict[str, Asked] = {}
     reasks: int = 0
     at_version: int = 0
+    requesters: tuple[str, ...] = ()

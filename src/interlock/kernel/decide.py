@@ -17,10 +17,9 @@ approved), whose autonomy is permitted, approved or exempt, and all of whose res
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from interlock.autonomy import certificates
 from interlock.kernel import budgets, lifecycle
@@ -41,8 +40,7 @@ from interlock.vocabulary.verdict import Group, Outcome, Verdict
 _STRICTEST: dict[Outcome, int] = {"allow": 0, "fallback": 1, "escalate": 2, "deny": 3}
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """What a proposal is because of, as the message tells it. A reducer cannot set any of this."""
 
     source: Because
@@ -57,8 +55,7 @@ class Origin:
     evidence: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(Struct, frozen=True):
     """A judgement repeated: of which decision, with what learned since.
 
     approvals   of the review that led here, and the groups they discharge
@@ -127,11 +124,11 @@ def judge(work: Work, proposal: Proposal, again: Again, *, invalid: str = "", de
     try:
         args = program.reducers.action_args(proposal.action, proposal.args)
     except Rejected as rejected:
-        if again.of:
-            again = _nobody_agreed_to_these(work, again)
         return _refuse(work, again, _invalid(name, proposal, again, str(rejected)))
     if args != proposal.args:
         proposal = structs.replace(proposal, args=args, args_digest=short(args))
+        if again.of:
+            again = _nobody_agreed_to_these(work, again)
     flow = lifecycle.valid_now(program, work.record, spec, ignoring=again.effect.id if again.effect else "")
     if flow.valid and not again.of:
         flow = _not_under_review(work, proposal)
@@ -322,15 +319,15 @@ def autonomy_of(program: Program, spec: ActionSpec, proposal: Proposal, again: A
         return Autonomy("person", f"{spec.name} is of class final: it always takes a person.")
     if spec.reversible and (spec.name in program.autonomy_off or spec.name not in program.cells):
         return Autonomy("exempt", "Reversible, and governed by rules alone.")
+    return certificates.judge(program.certificates.get(spec.name, ()), proposal, now)
+
+
 def _nobody_agreed_to_these(work: Work, again: Again) -> Again:
     """The action's type has changed since, and its arguments with it: what was approved and reserved was for others."""
     if again.effect:
         withdraw(work, again.effect)
     work.note(f"the arguments of {again.of} have another form under release {work.program.release}; judged anew")
     return Again(of=again.of)
-
-
-    return certificates.judge(program.certificates.get(spec.name, ()), proposal, now)
 
 
 def _not_under_review(work: Work, proposal: Proposal) -> Validity:
@@ -416,16 +413,17 @@ def _permit(work: Work, spec: ActionSpec, decision: Decision, again: Again, loca
         certificate=certificate,
         decided_at=work.now,
         start_before=work.now + spec.start_before,
-        if effect.status != "awaiting_budget":
-            # Decided before the budget covered it: its command must not start while the reservation is asked for.
-            work.drop_command(effect.id)
     )
     decision = structs.replace(decision, effect=work.full(effect.id))
     if waiting:
+        if effect.status != "awaiting_budget":
+            # Decided before the budget covered it: its command must not start while the reservation is asked for.
+            work.drop_command(effect.id)
         effect = budgets.reserve(work, effect, decision.budgets)
         work.put_effect(effect)
         return record_decision(work, structs.replace(decision, awaiting="budget"))
-    work.drop_timer("budget", effect.id)
+    if again.effect:  # It may have waited for its budget.
+        work.drop_timer("budget", effect.id)
     make_pending(work, effect)
     return record_decision(work, decision)
 
@@ -490,11 +488,11 @@ def open_review(work: Work, decision: Decision, local: str, again: Again) -> Rev
     )
     work.put_review(review)
     return review
+
+
 def _all_groups(required: tuple[Group, ...], discharged: tuple[Group, ...]) -> tuple[Group, ...]:
     named = {group.name for group in required}
     return tuple(sorted((*required, *(group for group in discharged if group.name not in named))))
-
-
 
 
 def _supersede(work: Work, decision: Decision) -> None:

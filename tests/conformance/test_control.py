@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from interlock.ports import Control
-from interlock.vocabulary.errors import Conflict
+from interlock.vocabulary.errors import Conflict, StoreConflict
 from tests.conformance.stores import N_SLOTS
 
 
@@ -23,6 +23,13 @@ def test_a_change_is_in_every_slot_when_the_call_returns(store: Any) -> None:
 def test_every_change_has_its_generation(store: Any) -> None:
     assert [store.set_control(paused).generation for paused in (["all"], ["all"], [])] == [1, 2, 3]
     assert store.control() == Control(3, ())
+
+
+def test_a_change_made_from_an_older_state_is_refused(store: Any) -> None:
+    store.set_control(["all"], expected=0)
+    with pytest.raises(StoreConflict):
+        store.set_control([], expected=0)
+    assert store.control() == Control(1, ("all",))
 
 
 def test_control_lasts(lasting_factory: Any) -> None:
@@ -46,7 +53,7 @@ def test_registering_a_release_again_changes_nothing(store: Any) -> None:
 
 def test_a_release_never_changes(store: Any) -> None:
     store.put_release("r1", "cheques", b"{}", now=10)
-    # The same id with other bytes: a comment or the manifest's own layout, which the id leaves out. The first one stays.
+    # The same id with other bytes: a comment, or the manifest layout, which the id leaves out. The first one stays.
     store.put_release("r1", "cheques", b"[]", now=20)
     assert store.release("r1") == b"{}"
     with pytest.raises(Conflict, match="r1"):

@@ -15,10 +15,12 @@ from interlock.ports import Control
 from interlock.store import codec
 from interlock.store.driver import Connection
 from interlock.store.sql import queries
-from interlock.vocabulary.errors import Conflict
+from interlock.vocabulary.errors import Conflict, StoreConflict
 
 
-def set_control(db: Connection, paused: Sequence[str]) -> Control:
+def set_control(db: Connection, paused: Sequence[str], expected: int | None = None) -> Control:
+    if expected is not None and control(db).generation != expected:
+        raise StoreConflict("Somebody else changed the pauses first.", hint="Nothing was written; look and try again.")
     db.execute(queries["control_set"], (codec.encode(sorted(set(paused))).decode(),))
     db.execute(queries["commands_release"])
     return control(db)

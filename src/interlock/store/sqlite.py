@@ -249,9 +249,9 @@ class SqliteStore:
 
     # --- control and releases
 
-    def set_control(self, paused: Sequence[str]) -> Control:
+    def set_control(self, paused: Sequence[str], *, expected: int | None = None) -> Control:
         with self._writing() as db:
-            return control.set_control(db, paused)
+            return control.set_control(db, paused, expected)
 
     def control(self) -> Control:
         with self._reading() as db:

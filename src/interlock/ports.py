@@ -178,11 +178,10 @@ class Unit(Protocol):
     solo: bool
 
     def messages(self, limit: int) -> list[Due]:
-        """Inbox rows in arrival order (those of blocked cases left out), then due timers. In solo mode the first
-        one only.
+        """Inbox rows in arrival order (those of blocked cases left out), then due timers.
 
-        In solo mode, call `Store.attempt` with its arrival and open the unit again before it is tried: the count
-        must be durable.
+        In solo mode, try one of them only: call `Store.attempt` with its arrival and open the unit again before it is
+        tried, since the count must be durable.
         """
         ...
 

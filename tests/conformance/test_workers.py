@@ -46,14 +46,14 @@ def test_a_slot_without_anything_it_can_have_held_is_not_solo(store: Any) -> Non
     assert [is_solo(store, slot) for slot in (1, 2)] == [True, False]
 
 
-def test_in_solo_mode_there_is_one_message_at_a_time(store: Any) -> None:
+def test_in_solo_mode_the_messages_come_in_their_order(store: Any) -> None:
     with_a_dead_worker(store, messages=3)
-    assert ids(look(store)) == ["e0"]
+    assert is_solo(store) and ids(look(store)) == ["e0", "e1", "e2"]
 
 
 def test_an_attempt_is_counted_durably_before_it_is_made(store: Any) -> None:
     with_a_dead_worker(store, messages=2)
-    (due,) = look(store)
+    due, _ = look(store)
     assert due.attempts == 0
     assert [store.attempt(SLOT, due.arrival) for _ in range(3)] == [1, 2, 3]
     assert look(store)[0].attempts == 3
@@ -77,7 +77,7 @@ def test_an_attempt_at_a_message_that_was_consumed_is_a_conflict(store: Any) -> 
 
 def test_solo_mode_ends_with_the_last_suspect(store: Any) -> None:
     with_a_dead_worker(store, messages=2)
-    one_unit(store, record(), consumed=look(store))
+    one_unit(store, record(), consumed=look(store)[:1])
     assert is_solo(store)
     one_unit(store, record(version=2), before=1, consumed=look(store))
     assert not is_solo(store)
@@ -86,7 +86,7 @@ def test_solo_mode_ends_with_the_last_suspect(store: Any) -> None:
 def test_messages_that_came_after_the_death_are_no_suspects(store: Any) -> None:
     with_a_dead_worker(store, messages=1)
     store.accept([event(id="new1"), event(id="new2")], now=10)
-    one_unit(store, record(), consumed=look(store))
+    one_unit(store, record(), consumed=look(store)[:1])
     assert not is_solo(store)
     assert ids(look(store)) == ["new1", "new2"]
 

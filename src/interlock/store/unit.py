@@ -79,8 +79,6 @@ class ClaimedUnit:
         return bool(self._db.execute(SUSPECTS, (self.slot, self.suspects)).fetchone()[0])
 
     def messages(self, limit: int) -> list[Due]:
-        if self.solo:
-            limit = min(limit, 1)
         found: list[Due] = []
         if self._waiting:
             for arrival, nonce, attempts, body in self._db.execute(INBOX, (self.slot, limit)):

@@ -11,7 +11,8 @@ INVARIANT: load(dump(v)) == v for every value of a storable type, and dump(v) ha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, cast
@@ -65,10 +66,10 @@ class Codec:
         self.schema: Node = _strict(schema if schema is not None else _core_schema(type_))
         checked = cast("core_schema.CoreSchema", self.schema)
         trusted = cast("core_schema.CoreSchema", _unguarded(self.schema))
-        # Prebuilt validators of nested models would be the lenient ones.
-        self.accept: Callable[[Any], Any] = SchemaValidator(checked, None, _use_prebuilt=False).validate_python
-        self.load: Callable[[Any], Any] = SchemaValidator(trusted, None, _use_prebuilt=False).validate_python
-        self._dump = SchemaSerializer(checked, None, _use_prebuilt=False).to_python
+        with _nothing_prebuilt(self.schema) as said:
+            self.accept: Callable[[Any], Any] = SchemaValidator(checked, None, **said).validate_python
+            self.load: Callable[[Any], Any] = SchemaValidator(trusted, None, **said).validate_python
+            self._dump = SchemaSerializer(checked, None, **said).to_python
 
     def dump(self, value: Any) -> Any:
         """Plain data. Raises PydanticSerializationError for a value that is not of the type."""
@@ -97,6 +98,52 @@ def explain(error: ValidationError) -> str:
         path = ".".join(str(step) for step in found["loc"])
         parts.append(f"{path}: {found['msg']}" if path else found["msg"])
     return "; ".join(parts)
+
+
+# --- our own validators at every depth -------------------------------------------------------------------------------
+
+
+def _can_say_not_prebuilt() -> bool:
+    try:
+        SchemaValidator(core_schema.none_schema(), None, _use_prebuilt=False)
+    except TypeError:
+        return False
+    return True
+
+
+SAYS_NOT_PREBUILT = _can_say_not_prebuilt()
+"""Whether this pydantic-core takes the argument, for which it makes no promise."""
+
+
+@contextmanager
+def _nothing_prebuilt(schema: Node) -> Generator[dict[str, Any]]:
+    """Build validators of nested models from the schema given, strict as it is.
+
+    Otherwise those that the classes have already, lenient ones, take their place. Where pydantic-core has no argument
+    for it, the classes are marked as unfinished meanwhile, and what is unfinished has no validator to be taken.
+    """
+    if SAYS_NOT_PREBUILT:
+        yield {"_use_prebuilt": False}
+        return
+    finished = [cls for cls in _classes(schema) if cls.__dict__.get("__pydantic_complete__")]
+    for cls in finished:
+        cls.__pydantic_complete__ = False
+    try:
+        yield {}
+    finally:
+        for cls in finished:
+            cls.__pydantic_complete__ = True
+
+
+def _classes(node: Any) -> list[Any]:
+    """The models and dataclasses of a schema."""
+    if isinstance(node, list | tuple):
+        return [cls for item in cast("list[Any]", node) for cls in _classes(item)]
+    if not isinstance(node, dict):
+        return []
+    schema = cast("Node", node)
+    own = [schema["cls"]] if schema.get("type") in ("model", "dataclass") else []
+    return own + [cls for key, value in schema.items() if key not in _NO_SCHEMAS for cls in _classes(value)]
 
 
 def _core_schema(type_: Any) -> Node:

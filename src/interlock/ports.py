@@ -18,8 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
+
+from msgspec import Struct
 
 from interlock.vocabulary.action import Command
 from interlock.vocabulary.advice import Answer
@@ -60,22 +62,19 @@ class Caps:
     incarnation: str
 
 
-@dataclass(frozen=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """Durable. `slot` is where it waits."""
 
     slot: int
 
 
-@dataclass(frozen=True)
-class Duplicate:
+class Duplicate(Struct, frozen=True):
     """The same message was accepted before; nothing was added."""
 
     slot: int
 
 
-@dataclass(frozen=True)
-class Clash:
+class Clash(Struct, frozen=True):
     """The id is known with another body; nothing was added."""
 
     slot: int
@@ -92,8 +91,7 @@ class Control:
     paused: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Due:
+class Due(Struct, frozen=True):
     """A message a unit is to consume. `arrival` identifies its inbox row; None: a timer or wake that came due,
     named by `timer`.
 
@@ -108,8 +106,7 @@ class Due:
     attempts: int = 0
 
 
-@dataclass(frozen=True)
-class Lease:
+class Lease(Struct, frozen=True):
     """A command in a worker's hands until `until`. `lost` marks one whose worker died or went silent; `token` grows
     with every lease.
     """
@@ -133,8 +130,7 @@ class Quarantined:
     blocks: bool = True
 
 
-@dataclass
-class Writes:
+class Writes(Struct):
     """What one unit commits, on one slot. Order within a list is kept.
 
     entries      (entry, canonical bytes, hash after it); they continue the slot's chain
@@ -147,22 +143,22 @@ class Writes:
     now: int
     head: bytes = b""
     lsn: int = 0
-    entries: list[tuple[Entry, bytes, bytes]] = field(default_factory=list[tuple[Entry, bytes, bytes]])
-    cases: list[tuple[CaseRecord, int | None, int]] = field(default_factory=list[tuple[CaseRecord, int | None, int]])
-    consumed: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
-    commands_put: list[Command] = field(default_factory=list[Command])
-    commands_drop: list[str] = field(default_factory=list[str])
-    leased: dict[str, int] = field(default_factory=dict[str, int])
-    held: list[str] = field(default_factory=list[str])
-    timers_put: list[TimerRow] = field(default_factory=list[TimerRow])
-    timers_drop: list[tuple[CaseId, str, str]] = field(default_factory=list[tuple[CaseId, str, str]])
-    reviews_put: list[tuple[CaseId, Review]] = field(default_factory=list[tuple[CaseId, Review]])
-    reviews_drop: list[tuple[CaseId, str]] = field(default_factory=list[tuple[CaseId, str]])
-    sends: list[Envelope] = field(default_factory=list[Envelope])
-    quarantined: list[Quarantined] = field(default_factory=list[Quarantined])
-    quarantine_drop: list[str] = field(default_factory=list[str])
-    requeued: list[Envelope] = field(default_factory=list[Envelope])
-    retried: list[Envelope] = field(default_factory=list[Envelope])
+    entries: list[tuple[Entry, bytes, bytes]] = []
+    cases: list[tuple[CaseRecord, int | None, int]] = []
+    consumed: list[tuple[int, str]] = []
+    commands_put: list[Command] = []
+    commands_drop: list[str] = []
+    leased: dict[str, int] = {}
+    held: list[str] = []
+    timers_put: list[TimerRow] = []
+    timers_drop: list[tuple[CaseId, str, str]] = []
+    reviews_put: list[tuple[CaseId, Review]] = []
+    reviews_drop: list[tuple[CaseId, str]] = []
+    sends: list[Envelope] = []
+    quarantined: list[Quarantined] = []
+    quarantine_drop: list[str] = []
+    requeued: list[Envelope] = []
+    retried: list[Envelope] = []
 
 
 class Unit(Protocol):
@@ -264,7 +260,6 @@ class Store(Protocol):
     def declare_dead(self, worker: str, *, now: int) -> None:
         """Record a death on somebody's word, where the store cannot see it: a worker on another machine, or killed by a test."""
         ...
-
 
     # control and releases
     def set_control(self, paused: Sequence[str], *, expected: int | None = None) -> Control:

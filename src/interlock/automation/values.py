@@ -4,11 +4,11 @@ about itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, TypeAlias
 
+from msgspec import Struct
 from pydantic import Field
 from typing_extensions import TypeVar
 
@@ -37,8 +37,7 @@ Sensitive: TypeAlias = Annotated[T, SENSITIVE]
 """`Sensitive[str]`: personal data. Kept apart so that it can be erased; invisible to policies."""
 
 
-@dataclass(frozen=True, slots=True)
-class Meta:
+class Meta(Struct, frozen=True):
     """About a message: who sent it and when it happened (`occurred_at`, the sender's word), and `now`, the recorded
     time of this turn.
     """

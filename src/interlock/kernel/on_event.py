@@ -21,7 +21,8 @@ def on_event(work: Work, body: EventBody) -> None:
         work.late = True
     if not record.opened:
         work.set(opened=True, opened_at=work.now, first_event_at=occurred)
-        work.drop_timer("orphans", "parked")
+        if record.parked:
+            work.drop_timer("orphans", "parked")
     work.set(events_at=max(record.events_at, occurred), first_event_at=min(work.record.first_event_at, occurred))
     view = work.view("event", body.type, body.data)
     reduction = work.program.reducers.reduce(work.record.state, work.record.status, view)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from interlock.vocabulary.action import Command
 from interlock.vocabulary.case import CaseRecord
@@ -14,8 +15,7 @@ from interlock.vocabulary.review import Review
 from interlock.vocabulary.timers import TimerRow
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """One consumed message: becomes one ledger entry, in this order."""
 
     cause: Envelope
@@ -28,8 +28,7 @@ class Turn:
     delta: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """The case after, and the requests of all its turns. Everything commits together or not at all.
 
     commands_put   put replaces a command of the same id: the next attempt, the next phase

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from interlock.policy import Policy
 from interlock.vocabulary.action import ActionSpec
 from interlock.vocabulary.advice import Answer
@@ -26,8 +28,7 @@ class Rejected(Exception):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """A reducer asks. `digest` identifies type, fields and who is asked how."""
 
     question: str
@@ -36,8 +37,7 @@ class Ask:
     fresh: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Propose:
+class Propose(Struct, frozen=True):
     """A reducer proposes an action because of the message it was given (`because` "message") or in its own words
     (`text`).
 
@@ -50,38 +50,33 @@ class Propose:
     invalid: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SetTimer:
+class SetTimer(Struct, frozen=True):
     """Set (or set again) the timer of this name. Either `due` (microseconds) or `delay` from the turn's now."""
 
     name: str
     due: int | None = None
     delay: int | None = None
-    data: Data = field(default_factory=dict[str, Any])
+    data: Data = {}
 
 
-@dataclass(frozen=True, slots=True)
-class CancelTimer:
+class CancelTimer(Struct, frozen=True):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class CancelAction:
+class CancelAction(Struct, frozen=True):
     """Take back what is decided but not started. What has started is not touched."""
 
     action: str
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(Struct, frozen=True):
     text: str
 
 
 Request = Ask | Propose | SetTimer | CancelTimer | CancelAction | Flag
 
 
-@dataclass(frozen=True, slots=True)
-class MessageView:
+class MessageView(Struct, frozen=True):
     """What a reducer is given, as plain data. `kind` and `type` choose the reducer:
 
     event      type = event type, data = its fields            timer      type = timer name, data = its fields
@@ -106,8 +101,7 @@ class MessageView:
     rank: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Reduction:
+class Reduction(Struct, frozen=True):
     """The case's state after a reducer (plain data and status) and what it asked for, in order."""
 
     state: Data

@@ -34,7 +34,7 @@ from interlock.policy.schema import Schema
 from interlock.vocabulary import canonical
 from interlock.vocabulary.advice import SCORE_ONE
 from interlock.vocabulary.errors import InterlockBug
-from interlock.vocabulary.limits import REQUESTS_PER_TURN_MAX
+from interlock.vocabulary.limits import FLAG_CHARS_MAX, REQUESTS_PER_TURN_MAX
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -115,7 +115,7 @@ class UserReducers:
 
     def action_args(self, action: str, args: Data) -> Data:
         """Arguments as the action's type dumps them. Raises Rejected."""
-        return self._wire.call_args(action, args)
+        return self._wire.stored_args(action, args)
 
     def fallback(self, name: str, state: Data, status: str, action: str, args: Data) -> kernel.Propose:
         """What the named fallback gives instead of the refused action."""
@@ -138,22 +138,24 @@ class UserReducers:
 
     def _builder(self, kind: MessageKind, name: str) -> Build:
         """How the message of this kind and type is made from its plain view."""
-        definition = self._definition
+        definition, stored = self._definition, self._wire.stored
         match kind:
             case "event":
-                return partial(_told, definition.events[name].codec.load)
+                return partial(_told, stored(definition.events[name].type))
             case "timer":
-                return partial(_told, definition.timers[name].codec.load)
+                return partial(_told, stored(definition.timers[name].type))
             case "answered":
-                return partial(_answered, definition.questions[name].codec.load, partial(self._wire.answer_model, name))
+                asked = stored(definition.questions[name].type)
+                return partial(_answered, asked, partial(self._wire.answer_model, name))
             case "unanswered":
-                return partial(_unanswered, definition.questions[name].codec.load)
+                return partial(_unanswered, stored(definition.questions[name].type))
             case "called":
-                return partial(_called, definition.actions[name].codec.load)
+                return partial(_called, stored(definition.actions[name].type))
             case "done":
-                return partial(_done, definition.actions[name].codec.load, definition.actions[name].result.load)
+                known = definition.actions[name]
+                return partial(_done, stored(known.type), known.result.load)
             case "failed":
-                return partial(_failed, definition.actions[name].codec.load)
+                return partial(_failed, stored(definition.actions[name].type))
 
     # --- results ------------------------------------------------------------------------------------------------------
 
@@ -208,6 +210,10 @@ class UserReducers:
                     return kernel.CancelTimer(what.__name__)
                 return kernel.CancelAction(snake(what.__name__))
             case FlagRequest(text=text):
+                if not isinstance(cast("object", text), str) or not text or len(text) > FLAG_CHARS_MAX:
+                    raise TypeError(
+                        f"reducer {function.__name__}: flag(...) takes a text of 1 to {FLAG_CHARS_MAX} characters"
+                    )
                 return kernel.Flag(text)
             case _:
                 raise TypeError(f"reducer {function.__name__} returned {type(request).__name__}; {_WANTED}")
@@ -237,6 +243,8 @@ class UserReducers:
             return kernel.SetTimer(name, due=(due - _EPOCH) // _MICROSECOND, data=data)
         if delay is None:
             raise InterlockBug("a timer request with neither moment nor delay")
+        if abs(delay) > TIMER_DELAY_MAX:
+            raise TypeError(f"reducer {function.__name__}: after(...) takes at most {TIMER_DELAY_MAX.days} days")
         return kernel.SetTimer(name, delay=delay // _MICROSECOND, data=data)
 
     def _upcast(self, upcast: Upcast, state: Data) -> Data:
@@ -254,6 +262,9 @@ class UserReducers:
             upcast = following
         raise TypeError("upcasters lead in a circle")
 
+
+TIMER_DELAY_MAX = timedelta(days=366 * 200)
+"""Two centuries: beyond any business deadline, within what a datetime can name."""
 
 _WANTED = (
     "a reducer returns ask(...), propose(...), after(...), at(...), cancel(...), flag(...), a tuple of these, or None"

@@ -9,7 +9,7 @@ which path was wrong and why, never the value, which may be personal.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, cast
@@ -24,6 +24,7 @@ from interlock.automation.models import Action, Case, Event, Question
 from interlock.automation.payloads import Document, Picture
 from interlock.automation.sampling import sample
 from interlock.automation.shape import payload_paths, shape_of
+from interlock.automation.upcasting import reading
 from interlock.kernel.program import Data, Rejected
 from interlock.vocabulary import canonical
 from interlock.vocabulary.advice import Answer, score_micro
@@ -40,6 +41,19 @@ class Wire:
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
         self._by_type_name = {action.type.__name__: action for action in definition.actions.values()}
+        tables = (definition.events, definition.timers, definition.questions, definition.actions)
+        self._stored: dict[type[Any], Callable[[Any], Any]] = {
+            one.type: reading(one.codec, one.type, definition.upcasts) for table in tables for one in table.values()
+        }
+        self._answers: dict[str, Callable[[Any], Any]] = {
+            name: reading(one.answer, one.answer_type, definition.upcasts)
+            for name, one in definition.questions.items()
+            if one.answer is not None
+        }
+
+    def stored(self, type_: type[Any]) -> Callable[[Any], Any]:
+        """The loader of stored values of an event, timer, question or action, older shapes included."""
+        return self._stored[type_]
 
     # --- events and calls ---------------------------------------------------------------------------------------------
 
@@ -98,7 +112,21 @@ class Wire:
 
     def action(self, name: str, args: Data) -> Action[Any]:
         """The model that a performer, checker or fence is given."""
-        return cast("Action[Any]", _loaded(self.action_type(name).codec, args, name))
+        return cast("Action[Any]", _loaded(self._stored[self.action_type(name).type], args, name))
+
+    def stored_args(self, action: str, args: Data) -> Data:
+        """Arguments that were recorded, in the present form of their action: through upcasters where it has changed.
+
+        Raises Rejected.
+        """
+        known = self.action_type(action)
+        try:
+            return self.call_args(action, args)
+        except Rejected:
+            load = self._stored[known.type]
+            if load is known.codec.load:
+                raise
+        return _dumped(known.codec, _loaded(load, args, known.name), known.name)
 
     # --- questions and answers ----------------------------------------------------------------------------------------
 
@@ -107,7 +135,7 @@ class Wire:
 
     def question(self, name: str, fields: Data) -> Question[Any]:
         """The model that an advisor is given."""
-        return cast("Question[Any]", _loaded(self.question_type(name).codec, fields, name))
+        return cast("Question[Any]", _loaded(self._stored[self.question_type(name).type], fields, name))
 
     def answer_value(self, question: str, raw: object) -> Any:
         """Plain value of an answer, from a model or from raw data (`{"action": name, ...}` where the answer is an
@@ -136,7 +164,7 @@ class Wire:
         """The typed value of a plain answer."""
         known = self.question_type(question)
         if known.answer is not None:
-            return _loaded(known.answer, value, question)
+            return _loaded(self._answers[question], value, question)
         fields = dict(value)
         return self.action(fields.pop(ACTION_TAG), fields)
 
@@ -149,7 +177,10 @@ class Wire:
             raise Rejected(f"an advisor returns Advice, not {type(advice).__name__}.")
         given = cast("Advice[Any]", advice)
         value = self.answer_value(question, given.value)
+        claimed = cast("object", given.score)
         try:
+            if isinstance(claimed, bool | str):
+                raise Rejected("score: it is a number from 0 to 1, or None.")
             score = score_micro(given.score)
         except (Refused, ArithmeticError, ValueError, TypeError):
             raise Rejected("score: it is a number from 0 to 1, or None.") from None
@@ -157,8 +188,11 @@ class Wire:
             raise Rejected(
                 f"rationale: text of at most {RATIONALE_CHARS_MAX} characters; longer text belongs into evidence."
             )
-        evidence = tuple(_evidence(one) for one in given.evidence)
-        answer = Answer(value, score, given.rationale, evidence, dict(given.usage))
+        try:
+            evidence = tuple(_evidence(one) for one in given.evidence)
+        except TypeError:
+            raise Rejected("evidence: pictures, documents or short texts, in a tuple.") from None
+        answer = Answer(value, score, given.rationale, evidence, _usage(given.usage))
         size = len(_bytes(answer))
         if size > ADVICE_BYTES_MAX:
             raise Rejected(f"an answer of {size} bytes is larger than {ADVICE_BYTES_MAX}.")
@@ -192,7 +226,7 @@ class Wire:
 
     def result(self, action: str, plain: Any) -> Any:
         """The typed result."""
-        return _loaded(self.action_type(action).result, plain, action)
+        return _loaded(self.action_type(action).result.load, plain, action)
 
     def check_outcome(self, action: str, value: object) -> tuple[bool, Any]:
         """(happened, plain result) of what a checker returned:
@@ -208,7 +242,7 @@ class Wire:
     def case(self, state: Data, status: str) -> Case:
         """The typed state of a case."""
         return cast(
-            "Case", _loaded(self.definition.case_codec, {**state, "status": status}, self.definition.case.__name__)
+            "Case", _loaded(self.definition.case_codec.load, {**state, "status": status}, self.definition.case.__name__)
         )
 
     def sample(self, type_: Any) -> Any:
@@ -245,9 +279,9 @@ def _is_model(value: object) -> bool:
     return isinstance(value, BaseModel | Decimal | Picture | Document)
 
 
-def _loaded(codec: Codec, plain: Any, what: str) -> Any:
+def _loaded(load: Callable[[Any], Any], plain: Any, what: str) -> Any:
     try:
-        return codec.load(plain)
+        return load(plain)
     except ValidationError as error:
         raise Rejected(f"{what}: {explain(error)}") from None
 
@@ -264,6 +298,16 @@ def _bytes(answer: Answer) -> bytes:
         return canonical.encode(answer)
     except (TypeError, ValueError, OverflowError) as error:
         raise Rejected(f"the answer cannot be recorded: {error}") from None
+
+
+def _usage(given: object) -> dict[str, int]:
+    """What the answer cost, as the advisor counts it: whole numbers by name."""
+    if not isinstance(given, dict):
+        raise Rejected("usage: whole numbers by name, e.g. {'tokens': 120}.")
+    for name, count in cast("dict[object, object]", given).items():
+        if not isinstance(name, str) or isinstance(count, bool) or not isinstance(count, int) or abs(count) >= 2**63:
+            raise Rejected("usage: whole numbers by name, e.g. {'tokens': 120}.")
+    return dict(cast("dict[str, int]", given))
 
 
 def _evidence(one: object) -> str:

@@ -96,6 +96,9 @@ POISON_ATTEMPTS_MAX: int = 3
 REQUESTS_PER_TURN_MAX: int = 64
 """What one reducer may ask for at once."""
 
+FLAG_CHARS_MAX: int = 4_000
+"""A flag is a remark for people; what is longer belongs into the state."""
+
 UNIT_MESSAGES_MAX: int = 256
 """Messages of one slot in one unit: bounds the length of a transaction."""
 

@@ -36,6 +36,7 @@ from interlock.automation.messages import Answered, Called, Done, Failed, Messag
 from interlock.automation.models import Action, ActionOptions, Case, Event, Fact, Question, Timer, action_options
 from interlock.automation.shape import schema_id
 from interlock.automation.sources import Sources
+from interlock.automation.upcasting import indistinct
 from interlock.automation.values import SensitiveMark
 from interlock.vocabulary.action import ActionSpec
 from interlock.vocabulary.errors import DefinitionErrors, Problem
@@ -140,6 +141,7 @@ class _Survey:
         flow = self._flow()
         for function in app.upcasts:
             self._upcast(function)
+        self._upcasts_are_distinct()
         self._events_have_key()
         codec = self._case()
         if not any(event.opens for event in self.events.values()):
@@ -199,6 +201,7 @@ class _Survey:
 
     def _module_classes(self) -> None:
         own = {module.__name__ for module in self.modules}
+        past = _types_of_the_past(self.app)
         for module in self.modules:
             for value in list(vars(module).values()):
                 if (
@@ -206,6 +209,7 @@ class _Survey:
                     and value.__module__ in own
                     and issubclass(value, Fact)
                     and not _is_generic_alias(value)
+                    and value not in past
                 ):
                     self._declare(value)
 
@@ -725,19 +729,38 @@ class _Survey:
         if any(upcast.old is old[1] for upcast in self.upcasts):
             self._at(place, f"two upcasters take {old[1].__name__}.", "One step per old type.")
             return
-        self._forget(old[1])
         codec = self._codec(old[1])
         if codec is not None:
             self.upcasts.append(Upcast(old[1], new, schema_id(old[1].__name__, codec.schema), codec, function))
 
-    def _forget(self, cls: type[Any]) -> None:
-        """An old type takes part in nothing but its upcast."""
-        self.events.pop(cls.__name__, None)
-        self.questions.pop(cls.__name__, None)
-        self.actions.pop(snake(cls.__name__), None)
+    def _upcasts_are_distinct(self) -> None:
+        """A stored message says nothing of its shape: values of an old type must not read as a later one."""
+        for table in (self.events, self.timers, self.questions, self.actions):
+            for one in table.values():
+                for upcast, later in indistinct(one.type, one.codec, self.upcasts):
+                    self._at(
+                        self.sources.place(upcast.function),
+                        f"a stored {upcast.old.__name__} would be read as {later.__name__}, "
+                        f"and upcaster {upcast.function.__name__} never be asked: they have the same fields.",
+                        "Give a field that changed its type or meaning another name. One that was only added with a "
+                        "default needs no upcaster.",
+                    )
 
 
 # --- annotations ------------------------------------------------------------------------------------------------------
+
+
+def _types_of_the_past(app: Automation[Any, Any]) -> set[Any]:
+    """What upcasters take: an old type takes part in nothing but its upcast."""
+    past: set[Any] = set()
+    for function in app.upcasts:
+        try:
+            hints = get_type_hints(function)
+        except (NameError, TypeError):
+            continue  # an annotation that cannot be read is told where the upcaster is looked at
+        hints.pop("return", None)
+        past.update(one for one in hints.values() if inspect.isclass(one))
+    return past
 
 
 def _is_action(one: Any) -> TypeGuard[type[Action[Any]]]:

@@ -22,6 +22,7 @@ from typing import Any, Generic, Self, TypeVar, cast
 from interlock.assembly.hosting import hosted, payload_reader
 from interlock.assembly.opening import open_store
 from interlock.assembly.running import make_worker
+from interlock.assembly.succession import register
 from interlock.automation.app import Automation
 from interlock.automation.models import Action, Case, Event
 from interlock.automation.payloads import Document, Picture
@@ -287,9 +288,12 @@ class Interlock:
         return Handle(self, release)
 
     def host(self, release: Release) -> None:
-        """Work on the cases of a release that is already loaded."""
+        """Work on the cases of a release that is already loaded.
+
+        Raises DefinitionErrors where cases of an earlier release could not be read under it.
+        """
         store, worker = self.store, self.worker
-        store.put_release(release.id, release.name, release.manifest.to_bytes(), now=self.door.now)
+        register(store, release, now=self.door.now)
         worker.host(release.name, hosted(release, store, threads_max=self._settings.threads_max))
         if self._running is None:
             self._running = asyncio.ensure_future(worker.run())

@@ -20,6 +20,7 @@ import uuid_utils
 
 from interlock.assembly.hosting import hosted
 from interlock.assembly.opening import open_store
+from interlock.assembly.succession import register
 from interlock.ports import Lease, Store
 from interlock.releases import Release, load_release
 from interlock.runtime.clock import SystemClock
@@ -102,7 +103,7 @@ async def _run(
     hosts = {release.name: hosted(release, store, threads_max=settings.threads_max) for release in releases}
     now = SystemClock().now()
     for release in releases:
-        store.put_release(release.id, release.name, release.manifest.to_bytes(), now=now)
+        register(store, release, now=now)
     worker = make_worker(store, hosts, settings, on_notice, spawn)
     running = asyncio.ensure_future(worker.run())
     told: list[int] = []

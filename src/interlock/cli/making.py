@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from interlock.cli import exits, screen
+from interlock.cli import exits, opening, screen
 from interlock.cli.options import Invocation, command
-from interlock.vocabulary.errors import Conflict, NotFound, Refused
+from interlock.vocabulary.errors import Conflict, NotFound, Problem, Refused
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}", re.ASCII)
 
@@ -84,9 +84,12 @@ def new_automation(name: str) -> dict[str, str]:
 
 @command(
     name="check",
-    examples="interlock check\ninterlock check automations/refunds automations/claims\ninterlock check --json",
-    codes=[exits.WRONG],
-    db=False,
+    examples="""
+        interlock check
+        interlock check automations/refunds automations/claims
+        interlock check --db production.db               # and whether its cases could be taken over
+    """,
+    codes=[exits.WRONG, exits.OPERATOR],
 )
 @click.argument("folders", nargs=-1, metavar="[FOLDER...]")
 def check(inv: Invocation, folders: tuple[str, ...]) -> None:
@@ -94,6 +97,8 @@ def check(inv: Invocation, folders: tuple[str, ...]) -> None:
 
     Types, flow, reducers, policy, release and effects, all at once, each with file and line and what to write
     instead. Nothing is run but the imports. The policy's own tests are run by `interlock policy test`.
+
+    With --db, also whether the cases in that database, made under earlier releases, could be read.
     """
     from interlock.releases import check_folder, load_release
 
@@ -104,6 +109,8 @@ def check(inv: Invocation, folders: tuple[str, ...]) -> None:
         if not Path(folder).exists():
             raise NotFound(f"There is no folder {folder}.", hint="Name an automation's folder: interlock check FOLDER.")
         found = check_folder(folder)
+        if inv.db_given and not found:
+            found = _left_behind(inv, folder)
         if found:
             failed = True
             told.append({"folder": folder, "ok": False, "problems": [exits.problem_data(one) for one in found]})
@@ -125,6 +132,15 @@ def check(inv: Invocation, folders: tuple[str, ...]) -> None:
         screen.document({"ok": not failed, "automations": told})
     if failed:
         click.get_current_context().exit(exits.WRONG)
+
+
+def _left_behind(inv: Invocation, folder: str) -> tuple[Problem, ...]:
+    """What cases in the database hold that this folder's release could not read."""
+    from interlock.assembly.succession import unreadable
+    from interlock.releases import load_release
+
+    with opening.store(inv) as store:
+        return tuple(unreadable(store, load_release(folder)))
 
 
 def _many(count: int, what: str) -> str:

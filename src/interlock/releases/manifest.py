@@ -105,7 +105,8 @@ def build_manifest(loaded: Loaded, effects: Effects) -> Manifest:
         components[f"fallback:{name}"] = closures.pure(fallback.function, f"fallback:{name}")
     for upcast in definition.upcasts:
         components[f"upcast:{upcast.old.__name__}"] = closures.pure(upcast.function, f"upcast:{upcast.old.__name__}")
-    for name, codec_shape in _shapes(definition).items():
+    types = _shapes(definition)
+    for name, codec_shape in types.items():
         components[f"types:{name}"] = closures.type_component(_type_named(definition, name), codec_shape)
 
     actions = {
@@ -133,7 +134,11 @@ def build_manifest(loaded: Loaded, effects: Effects) -> Manifest:
     for name, question in spec.questions.items():
         asked = {one: [advisors[one], _prompt(loaded, one)] for one in (*question.chain, *question.also)}
         components[f"question:{name}"] = canonical.digest(_plain(question))
-        component = canonical.short([question.chain, question.also, asked, components.get(f"types:{name}", "")])
+        # A recorded answer is given again only while its type is the same, that of actions it consists of included.
+        typed = [f"types:{name}", f"types:{name}.answer"]
+        typed += [f"types:{one.__name__}" for one in definition.questions[name].actions.values()]
+        shapes = [components.get(one, "") for one in typed]
+        component = canonical.short([question.chain, question.also, asked, shapes])
         questions[name] = msgspec.structs.replace(question, component=component)
 
     components["autonomy"] = canonical.digest(
@@ -177,7 +182,8 @@ def build_manifest(loaded: Loaded, effects: Effects) -> Manifest:
         "dependencies": {name: one.dependency for name, one in spec.effects.items()},
         "orphan_after": spec.orphan_after,
         "schemas": dict(definition.schemas),
-        "state": shape_of(definition.case_codec.schema),
+        "state": types[definition.case.__name__],
+        "types": types,
         "sensitive": {name: list(paths) for name, paths in definition.sensitive.items()},
         "environment": closures.environment(),
         "functions": closures.functions(),

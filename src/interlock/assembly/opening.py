@@ -15,7 +15,8 @@ MEMORY = ":memory:"
 def open_store(url: str | Path, *, create: bool = True, slots: int = limits.SLOTS) -> SqliteStore:
     """Open `sqlite:///PATH` (from the current folder; `sqlite:////abs` is absolute), a plain path, or `:memory:`.
 
-    `slots` is for a store that is made now. Raises Refused for another scheme, NotFound when there is none and
+    `:memory:` ends with the process and so takes no irreversible actions (`succession.register`). `slots` is for a
+    store that is made now. Raises Refused for another scheme, NotFound when there is none and
     `create` is False, and StoreError for one that cannot be used.
     """
     text = str(url)
@@ -27,8 +28,7 @@ def open_store(url: str | Path, *, create: bool = True, slots: int = limits.SLOT
     if not text:
         raise Refused(f"{url!r} names no database.", code="bad_db", hint=f"Write {SQLITE}interlock.db, or a path.")
     if text == MEMORY:
-        # Nothing outlives the process that asked for it, and it asked for just that: effects are not refused for it.
-        return open_sqlite(MEMORY, n_slots=slots, durability="fsync")
+        return open_sqlite(MEMORY, n_slots=slots)
     path = Path(text)
     existing = path.is_file()
     if create and not existing and not path.parent.is_dir():

@@ -17,7 +17,7 @@ from interlock.releases import Release
 from interlock.releases.manifest import Manifest
 from interlock.releases.succession import Held, Obstacle, obstacles
 from interlock.vocabulary.case import CaseRecord
-from interlock.vocabulary.errors import DefinitionErrors, Problem
+from interlock.vocabulary.errors import DefinitionErrors, Problem, Refused
 from interlock.vocabulary.events import Envelope, EventBody
 
 PAGE = 500
@@ -32,7 +32,18 @@ _WORD: dict[Held, str] = {
 
 
 def register(store: Store, release: Release, *, now: int) -> None:
-    """Keep the release's manifest in the database. Raises DefinitionErrors for one that could not read its cases."""
+    """Keep the release's manifest in the database.
+
+    Raises DefinitionErrors for one that could not read its cases, Refused for irreversible actions on a store that may
+    forget that they were done.
+    """
+    final = sorted(name for name, spec in release.program.actions.items() if not spec.reversible)
+    if final and store.caps.durability == "lazy":
+        raise Refused(
+            f"This store may forget what it was told, and {', '.join(final)} cannot be taken back.",
+            code="lazy_store",
+            hint="Name a file as the database. For tests there is interlock.testing.Bench.",
+        )
     problems = unreadable(store, release)
     if problems:
         raise DefinitionErrors(problems)

@@ -17,7 +17,7 @@ from interlock.automation.modules import forget
 from interlock.cli.root import run
 from interlock.releases import Release, load_release
 from interlock.vocabulary.case import CaseRecord
-from interlock.vocabulary.errors import DefinitionErrors
+from interlock.vocabulary.errors import DefinitionErrors, Refused
 from interlock.vocabulary.ids import CaseId
 from tests.unit.automation.written import FILES, write
 
@@ -66,7 +66,7 @@ def place(tmp_path: Path) -> tuple[Path, Path]:
     return write(tmp_path / "tickets"), tmp_path / "tickets.db"
 
 
-def work(db: Path, release: Release, then: str = "") -> CaseRecord:
+def work(db: Path | str, release: Release, then: str = "") -> CaseRecord:
     """A worker takes an event in, lets a person decide if it is to, and is gone again."""
 
     async def once() -> CaseRecord:
@@ -155,3 +155,8 @@ def test_the_state_of_a_case_is_never_touched_by_a_refusal(place: tuple[Path, Pa
         work(db, loaded(folder, RENAMED))
     with closing(open_store(db)) as store:
         assert store.case(CaseId("tickets", "t1")) == before
+
+
+def test_irreversible_actions_are_refused_where_nothing_lasts(place: tuple[Path, Path]) -> None:
+    with pytest.raises(Refused, match="pay cannot be taken back"):
+        work(":memory:", loaded(place[0]))

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from interlock.ports import Accepted, Clash, Duplicate
+from interlock.vocabulary.errors import Refused
 from interlock.vocabulary.events import EventBody
+from interlock.vocabulary.limits import PAYLOAD_BYTES_MAX
 from tests.conformance.building import (
     CASE,
     ELSEWHERE,
@@ -107,6 +109,8 @@ def test_the_backlog_is_what_waits(store: Any) -> None:
 
 
 def test_a_payload_is_stored_once_under_its_content(store: Any) -> None:
+    with pytest.raises(Refused, match="at most"):
+        store.put_payload(bytes(PAYLOAD_BYTES_MAX + 1), "image/png")
     digest = store.put_payload(b"\x00scan", "image/png")
     assert digest == hashlib.sha256(b"\x00scan").hexdigest()
     assert store.put_payload(b"\x00scan", "image/png") == digest

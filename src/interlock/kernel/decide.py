@@ -33,6 +33,7 @@ from interlock.vocabulary.decision import Autonomy, BudgetFigure, Decision, Vali
 from interlock.vocabulary.errors import InterlockBug
 from interlock.vocabulary.facts import Facts
 from interlock.vocabulary.ids import effect_key
+from interlock.vocabulary.limits import REVIEW_EXPIRES_MS
 from interlock.vocabulary.proposal import Because, Proposal
 from interlock.vocabulary.review import Approval, Review
 from interlock.vocabulary.verdict import Group, Outcome, Verdict
@@ -466,7 +467,7 @@ def open_review(work: Work, decision: Decision, local: str, again: Again) -> Rev
     proposal = decision.proposal
     facts = bound_facts(work.program, decision)
     specs = [work.program.reviews[group.name] for group in decision.groups if group.name in work.program.reviews]
-    expires = min((spec.expires for spec in specs), default=604_800_000_000)
+    expires = min((spec.expires for spec in specs), default=REVIEW_EXPIRES_MS * 1_000)
     over = tuple(figure.budget for figure in decision.budgets if figure.state in ("exhausted", "unanswered"))
     _supersede(work, decision)
     review = Review(

@@ -16,6 +16,7 @@ from msgspec import Struct
 from interlock.policy import Policy
 from interlock.vocabulary.action import ActionSpec
 from interlock.vocabulary.advice import Answer
+from interlock.vocabulary.limits import ORPHAN_AFTER_MS
 from interlock.vocabulary.release import BudgetSpec, Certificate, QuestionSpec, ReviewSpec
 from interlock.vocabulary.verdict import Group
 
@@ -172,4 +173,4 @@ class Program:
     breakers: Mapping[str, str] = field(default_factory=dict[str, str])
     fallbacks: frozenset[str] = frozenset()
     review_group: Group = field(default_factory=lambda: Group("review"))
-    orphan_after: int = 604_800_000_000
+    orphan_after: int = ORPHAN_AFTER_MS * 1_000

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from interlock.vocabulary.limits import ADVISOR_CONCURRENCY, EFFECT_CONCURRENCY, EFFECT_TIMEOUT_MS
+from interlock.vocabulary.limits import ADVISOR_CONCURRENCY, EFFECT_CONCURRENCY, EFFECT_TIMEOUT_MS, ORPHAN_AFTER_MS
 from interlock.vocabulary.release import BudgetSpec, Certificate, QuestionSpec, ReviewSpec
 
 AdvisorKind = Literal["code", "chat", "stub"]
@@ -85,4 +85,4 @@ class ReleaseSpec:
     breakers: Mapping[str, str] = field(default_factory=dict[str, str])
     mcp: Mapping[str, Any] = field(default_factory=dict[str, Any])
     gateway_actions: frozenset[str] = frozenset()
-    orphan_after: int = 604_800_000_000
+    orphan_after: int = ORPHAN_AFTER_MS * 1_000

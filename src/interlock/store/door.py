@@ -17,8 +17,10 @@ from interlock.store import codec
 from interlock.store.driver import Connection
 from interlock.store.sql import queries
 from interlock.vocabulary import canonical
+from interlock.vocabulary.errors import Refused
 from interlock.vocabulary.events import Envelope
 from interlock.vocabulary.ids import slot_of
+from interlock.vocabulary.limits import PAYLOAD_BYTES_MAX
 
 SEEN_ADD = queries["seen_add"]
 SEEN_HASH = queries["seen_hash"]
@@ -71,6 +73,12 @@ def digest_of(payload: bytes) -> str:
 
 
 def put_payload(db: Connection, digest: str, payload: bytes, media_type: str, n_slots: int) -> None:
+    if len(payload) > PAYLOAD_BYTES_MAX:
+        raise Refused(
+            f"{len(payload)} bytes of {media_type}; at most {PAYLOAD_BYTES_MAX} are taken.",
+            code="too_large",
+            hint="Keep it elsewhere and send its name.",
+        )
     db.execute(PAYLOAD_ADD, (_slot_of_digest(digest, n_slots), digest, media_type, payload))
 
 

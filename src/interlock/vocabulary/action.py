@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from interlock.vocabulary.limits import KEY_VALID_FOR_MS, SETTLE_AFTER_MS, START_BEFORE_MS
 from interlock.vocabulary.proposal import Proposal
 from interlock.vocabulary.review import Approval
 from interlock.vocabulary.verdict import Group
@@ -34,9 +35,9 @@ class ActionSpec(Struct, frozen=True, omit_defaults=True):
     once_per_case: bool = False
     not_after: tuple[str, ...] = ()
     fenced: bool = False
-    key_valid_for: int = 86_400_000_000
-    settle_after: int = 900_000_000
-    start_before: int = 900_000_000
+    key_valid_for: int = KEY_VALID_FOR_MS * 1_000
+    settle_after: int = SETTLE_AFTER_MS * 1_000
+    start_before: int = START_BEFORE_MS * 1_000
 
 
 class Reservation(Struct, frozen=True, omit_defaults=True):

@@ -13,9 +13,6 @@ every row at once.
 EVENT_BYTES_MAX: int = 1_048_576
 """An event's body on the wire. Larger things (scans, mails) are payloads, stored once and named by digest."""
 
-PAYLOAD_INLINE_BYTES_MAX: int = 16_384
-"""Above this a payload is stored by its content address: the ledger must stay readable in its own key order."""
-
 PAYLOAD_BYTES_MAX: int = 33_554_432
 """One picture or document. It is held in memory while an advisor reads it."""
 

@@ -9,6 +9,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from interlock.vocabulary.limits import REVIEW_EXPIRES_MS
+
 
 class QuestionSpec(Struct, frozen=True, omit_defaults=True):
     """Who is asked. chain: in order until one answers; also: asked beside the leader. Durations in microseconds.
@@ -73,6 +75,6 @@ class ReviewSpec(Struct, frozen=True, omit_defaults=True):
     """How one group reviews. Durations in microseconds. `show`: dotted paths put first."""
 
     group: str
-    expires: int = 604_800_000_000
+    expires: int = REVIEW_EXPIRES_MS * 1_000
     four_eyes: bool = True
     show: tuple[str, ...] = ()

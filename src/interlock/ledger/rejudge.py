@@ -290,7 +290,8 @@ def effects_again(before: Plain, after: Plain, entry: Entry, past: Past, release
         if old is effect or old == effect:
             continue
         attempts = effect.get("attempt", 0) - (old or {}).get("attempt", 0)
-        if attempts == 0:
+        if attempts == 0 or "decision" not in effect:
+            # Without its decision it is the rest of an effect whose first entry could not be read: that is reported.
             continue
         if started is None or started.command != name or attempts != 1 or effect["status"] != "started":
             yield "start", f"{effect['action']} ({name}) counts an attempt that no start precedes."

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from interlock.kernel.poison import quarantine_id
 from interlock.ledger.findings import Findings
 from interlock.ports import Store
 from interlock.vocabulary.case import CaseRecord
@@ -61,7 +62,7 @@ def standing(store: Store) -> Standing:
         of[case].reviews[review.id] = review
     for one in store.quarantine():
         if one.blocks:
-            of[one.case].blocked.add(one.id)
+            of[one.case].blocked.add(quarantine_id(one.envelope))
     return Standing(of)
 
 

@@ -106,9 +106,8 @@ def _pause(seconds: float, told: list[int]) -> None:
 
 
 def _words(code: int) -> str:
-    if code <= 128:
-        return f"exit code {code}"
     try:
-        return signal.Signals(code - 128).name
+        told = signal.Signals(code - 128).name if code > 128 else f"exit code {code}"
     except ValueError:
-        return f"exit code {code}"
+        told = f"exit code {code}"
+    return f"{told} (a turn that did not end)" if told == "SIGVTALRM" else told

@@ -2,8 +2,13 @@
 
 A user's reducer is pure, but it may loop. The thread that runs turns cannot help itself, so another thread watches:
 past `step_max` it raises `StepTooLong` inside the turn, which ends any loop of Python code and makes the message
-poison like any other exception. A loop in C code does not listen; past `kill_after` the process ends, and the next
-worker claims the slot in solo mode.
+poison like any other exception. C code does not listen; past `kill_after` the process ends, and the next worker claims
+the slot in solo mode.
+
+Two watch for that. The thread ends the process when C code lets other threads run. `sum(range(10**12))` or a regular
+expression that backtracks for ever does not: it keeps the interpreter's lock, and no Python code runs any more, the
+watcher's neither. So the operating system is asked as well, for a signal that ends the process after `kill_after` of
+processor time (ITIMER_VIRTUAL: a machine that sleeps or is slow does not count).
 
 INVARIANT: `StepTooLong` is raised only between `begin` and `end`. Both, and the watcher, hold one lock while they
 look and act, and `end` takes back an exception that was sent but has not arrived yet.
@@ -13,6 +18,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +34,10 @@ EXIT_STEP_KILLED = 70
 
 class StepTooLong(BaseException):
     """A turn took longer than it may. Not an Exception: a reducer's own `except Exception` does not swallow it."""
+
+
+def _signal_is_free() -> bool:
+    return hasattr(signal, "SIGVTALRM") and signal.getsignal(signal.SIGVTALRM) is signal.SIG_DFL
 
 
 class Watchdog:
@@ -47,6 +57,8 @@ class Watchdog:
         self._started = 0.0
         self._thread = 0
         self._sent = False
+        # Not for a test that only wants to know, nor in a program that has a use of its own for the signal.
+        self._timer = die is os._exit and _signal_is_free()
         self._over = threading.Event()
         self._watcher: threading.Thread | None = None
 
@@ -57,6 +69,8 @@ class Watchdog:
             self._watcher.start()
         self._thread = threading.get_ident()
         self._started = time.monotonic()
+        if self._timer:
+            signal.setitimer(signal.ITIMER_VIRTUAL, self._kill_after)
         try:
             return step()
         finally:
@@ -70,6 +84,8 @@ class Watchdog:
             # An exception on its way may arrive inside this very loop; it is then raised here, and the loop goes
             # round once more.
             try:
+                if self._timer:
+                    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
                 with self._lock:
                     self._started = 0.0
                     if self._sent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import textwrap
@@ -241,3 +242,29 @@ def test_after_a_death_another_automations_messages_do_not_stand_in_the_way():
     world.advance(5)
     assert world.case("c1").past["letter"].count == 1
     assert world.store.backlog() == 1
+
+
+def test_the_process_ends_when_a_step_never_lets_another_thread_run():
+    code = """
+        import threading
+        from interlock.runtime.watchdog import Watchdog
+        dog = Watchdog(step_max=0.05, kill_after=0.5)
+        work = threading.Thread(target=lambda: dog.run(lambda: sum(range(10**12))))
+        work.start()
+        work.join()
+    """
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False, timeout=30)
+    assert ended.returncode == -signal.SIGVTALRM
+
+
+def test_the_system_ends_no_process_for_what_comes_after_a_step():
+    code = """
+        import time
+        from interlock.runtime.watchdog import Watchdog
+        dog = Watchdog(step_max=0.05, kill_after=0.2)
+        assert dog.run(lambda: 5) == 5
+        end = time.process_time() + 0.5
+        while time.process_time() < end:
+            pass
+    """
+    assert subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False, timeout=30).returncode == 0

@@ -42,7 +42,10 @@ _STRICTEST: dict[Outcome, int] = {"allow": 0, "fallback": 1, "escalate": 2, "den
 
 
 class Origin(Struct, frozen=True):
-    """What a proposal is because of, as the message tells it. A reducer cannot set any of this."""
+    """What a proposal is because of, as the message tells it. A reducer cannot set any of this.
+
+    `decision`: the one whose effect has ended, when that is what the reducer was told.
+    """
 
     source: Because
     because: str
@@ -54,6 +57,7 @@ class Origin(Struct, frozen=True):
     asked: int = 0
     rationale: str = ""
     evidence: tuple[str, ...] = ()
+    decision: str = ""
 
 
 class Again(Struct, frozen=True):

@@ -101,15 +101,9 @@ def valid_now(program: Program, record: CaseRecord, spec: ActionSpec, *, ignorin
         return Validity(
             False,
             f"{spec.name} is not valid in status {record.status}; it is in: {', '.join(where) or 'none'}.",
-            _decision_into(record),
+            record.moved_by,
         )
     return forbidden_by_past(program, record, spec, ignoring=ignoring)
-
-
-def _decision_into(record: CaseRecord) -> str:
-    """The newest decision that took effect: what brought the case into a status where nothing else moved it."""
-    newest = max(record.past.values(), key=lambda past: past.at, default=None)
-    return newest.decision if newest else ""
 
 
 def _words(status: EffectStatus) -> str:

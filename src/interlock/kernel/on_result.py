@@ -228,6 +228,5 @@ def _backoff(effect: Effect) -> int:
 
 
 def _origin(work: Work, effect: Effect, how: str) -> Origin:
-    return Origin(
-        "rule", f"{effect.action} {how} ({effect.decision})", effect.proposal.requesters if effect.proposal else ()
-    )
+    requesters = effect.proposal.requesters if effect.proposal else ()
+    return Origin("rule", f"{effect.action} {how} ({effect.decision})", requesters, decision=effect.decision)

@@ -29,6 +29,8 @@ class AskedInCircles(Exception):
 def carry_out(work: Work, reduction: Reduction, origin: Origin) -> None:
     """Take the reducer's draft as the state and do what it asked. Raises FlowViolation for an undeclared move."""
     lifecycle.moved(work.program, work.record.status, reduction.status)
+    if reduction.status != work.record.status:
+        work.set(moved_by=origin.decision)
     work.set_state(reduction.state, reduction.status)
     for request in reduction.requests:
         match request:

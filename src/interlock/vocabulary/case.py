@@ -42,6 +42,7 @@ class CaseRecord(Struct, frozen=True, omit_defaults=True):
     closed     how the newest settled effects ended, by command id: what a late result is compared with
     changed_at_version  the turn that last changed state or status
     blocked    id of the message in quarantine that later messages wait for
+    moved_by   the decision whose effect brought the case into its status; empty when an event did
     events_at  latest `occurred_at` applied, to mark late events
     """
 
@@ -70,6 +71,7 @@ class CaseRecord(Struct, frozen=True, omit_defaults=True):
     changed_at_version: int = 0
     blocked: str = ""
     last_decision: str = ""
+    moved_by: str = ""
 
     @property
     def case(self) -> CaseId:

@@ -165,6 +165,16 @@ def test_an_action_outside_its_status_is_denied_by_the_flow(d: Driver) -> None:
     assert d.last.flow.forbidden_by == d.case.past["pay"].decision and d.last.policy is None
 
 
+def test_a_status_is_forbidden_by_what_brought_the_case_into_it(d: Driver) -> None:
+    started(d).result("happened")
+    paid = d.case.past["pay"].decision
+    d.event("Note")
+    d.start()
+    d.result("happened")
+    assert d.case.past["note"].at >= d.case.past["pay"].at
+    assert {row.action: row.forbidden_by for row in valid_actions(d.case, d.program)}["back"] == paid
+
+
 def test_every_stage_is_recorded_and_the_strictest_wins(d: Driver) -> None:
     asked(d).answer("a", "500.00", score=500_000)
     d.answer("b", "500.00")

@@ -135,6 +135,7 @@ class Writes(Struct):
 
     entries      (entry, canonical bytes, hash after it); they continue the slot's chain
     cases        (record after, version before or None for a new case, lsn of its newest entry)
+    same_status  cases whose status their writer knows to be unchanged, though this unit has not read them
     leased       commands that the unit's worker takes in hand, put by this unit or free or lost before it: id -> until
     held         commands that wait, without a time, for the next control change
     requeued     back into the inbox, behind what waits there; retried: before everything that waits there
@@ -145,6 +146,7 @@ class Writes(Struct):
     lsn: int = 0
     entries: list[tuple[Entry, bytes, bytes]] = []
     cases: list[tuple[CaseRecord, int | None, int]] = []
+    same_status: set[CaseId] = set()
     consumed: list[tuple[int, str]] = []
     commands_put: list[Command] = []
     commands_drop: list[str] = []

@@ -10,7 +10,7 @@ consumption.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from interlock.kernel.outcome import Step
 from interlock.ports import Due, Quarantined, Unit, Writes
@@ -37,6 +37,7 @@ class Draft:
         "_cited",
         "_commands_drop",
         "_held",
+        "_known",
         "_newest",
         "_records",
         "_reviews_drop",
@@ -51,8 +52,9 @@ class Draft:
         "leased",
     )
 
-    def __init__(self, unit: Unit, facts: Facts) -> None:
+    def __init__(self, unit: Unit, facts: Facts, known: Mapping[CaseId, tuple[CaseRecord, int]] | None = None) -> None:
         self._unit = unit
+        self._known = known or {}
         self.facts = facts
         self._cited = 0
         self._writes = Writes(now=unit.now, head=unit.head, lsn=unit.lsn)
@@ -76,9 +78,11 @@ class Draft:
         wanted = [case for case in dict.fromkeys(cases) if case not in self._records]
         if not wanted:
             return
-        found = self._unit.cases(wanted)
+        known = self._known
+        unknown = [case for case in wanted if case not in known]
+        found = self._unit.cases(unknown) if unknown else {}
         for case in wanted:
-            record, newest = found.get(case, (None, 0))
+            record, newest = known.get(case) or found.get(case, (None, 0))
             self._records[case] = self._before[case] = record
             self._newest[case] = newest
 
@@ -213,8 +217,11 @@ class Draft:
         writes = self._writes
         for case, record in self._records.items():
             before = self._before[case]
-            if record is not None and record is not before:
-                writes.cases.append((record, None if before is None else before.version, self._newest[case]))
+            if record is None or record is before:
+                continue
+            writes.cases.append((record, None if before is None else before.version, self._newest[case]))
+            if before is not None and before.status == record.status:
+                writes.same_status.add(case)
         writes.commands_put.extend(self.commands_put.values())
         writes.commands_drop.extend(self._commands_drop)
         writes.leased.update(self.leased)

@@ -31,6 +31,7 @@ from interlock.ports import Due, Lease, Quarantined, Unit, Writes
 from interlock.runtime.dispatch import answer_envelope, local_of
 from interlock.runtime.draft import Draft, Unrecordable
 from interlock.runtime.hosted import Hosted
+from interlock.runtime.recent import Recent
 from interlock.runtime.recovery import lost_outcome
 from interlock.runtime.watchdog import StepTooLong
 from interlock.vocabulary.advice import Silence
@@ -65,6 +66,7 @@ class Cycle:
     rooms      how many more calls each dependency takes; counted down as units take commands in hand
     reopens    dependencies whose breaker is open, and when it may be tried again
     in_hand    whether this worker is carrying out a command already
+    recent     records that need not be read again
     """
 
     hosted: Mapping[str, Hosted]
@@ -77,6 +79,7 @@ class Cycle:
     frozen: bool = False
     guard: Guard = field(default_factory=Unguarded)
     rooms: dict[str, int] = field(default_factory=dict[str, int])
+    recent: Recent | None = None
 
     def room(self, dependency: str) -> int:
         room = self.rooms.get(dependency)
@@ -107,6 +110,7 @@ class Taken:
     touched: list[CaseId]
     quarantined: list[Quarantined]
     turns: int = 0
+    epoch: int = -1
 
 
 def take_turns(unit: Unit, cycle: Cycle, outcomes: Sequence[Envelope], *, limit: int, look: bool) -> Taken:
@@ -124,7 +128,8 @@ class _Turns:
     def __init__(self, unit: Unit, cycle: Cycle) -> None:
         self._unit = unit
         self._cycle = cycle
-        self._draft = Draft(unit, cycle.facts(unit))
+        known = None if cycle.recent is None else cycle.recent.of(unit.slot, unit.epoch)
+        self._draft = Draft(unit, cycle.facts(unit), known)
         self._launch: dict[str, Lease] = {}
         self._starved: set[str] = set()
         self._quarantined: list[Quarantined] = []
@@ -153,6 +158,7 @@ class _Turns:
             touched=[record.case for record, _, _ in writes.cases] if writes else [],
             quarantined=self._quarantined,
             turns=self._turns,
+            epoch=unit.epoch,
         )
 
     # --- messages

@@ -26,6 +26,7 @@ from interlock.runtime.clock import ClockGuard
 from interlock.runtime.control import clock_accepted_at
 from interlock.runtime.dispatch import Dispatcher
 from interlock.runtime.hosted import Hosted
+from interlock.runtime.recent import Recent
 from interlock.runtime.solo import take_solo
 from interlock.runtime.turns import Cycle, Guard, Taken, Unguarded, take_turns
 from interlock.vocabulary import limits
@@ -135,6 +136,7 @@ class Worker:
         self._store = store
         self._hosted = dict(hosted)
         self._spawn = spawn
+        self._recent = Recent()
         self._pace = pace or Pace()
         self._guard = guard or Unguarded()
         self._report = report
@@ -380,6 +382,7 @@ class Worker:
             full=self.dispatcher.full(),
             frozen=self.clock.frozen,
             guard=self._guard,
+            recent=self._recent,
         )
         due = self._next_due is not None and self._next_due <= now and not self.clock.frozen
         polled = self._next_poll <= now and (self._pace.poll is not None or self._next_poll == 0)
@@ -480,6 +483,8 @@ class Worker:
                 self._report(Notice("quarantined", f"{one.case}: message {one.envelope.id!r} was set aside: {one.why}"))
             if taken.writes is not None:
                 self._stalled.pop(slot, None)
+                if taken.epoch >= 0:
+                    self._recent.keep(slot, taken.epoch, taken.writes.cases)
                 if slot in came.solo:
                     self._dirty[slot] = True
                 if slot in came.ready and self._pace.poll is None:

@@ -108,7 +108,7 @@ def _cases(db: Connection, packing: Packing, staged: Staged, n_slots: int) -> No
     changed_status: Rows = []
     encode, pack, dictionary = codec.encode, packing.pack, packing.current
     for unit, writes in staged:
-        slot, statuses = unit.slot, unit.statuses
+        slot, statuses, same = unit.slot, unit.statuses, writes.same_status
         for record, before, lsn in writes.cases:
             automation, key, status = record.automation, record.key, record.status
             body = pack(encode(record))
@@ -119,7 +119,7 @@ def _cases(db: Connection, packing: Packing, staged: Staged, n_slots: int) -> No
                 statuses[automation, key] = status
             else:
                 row = (slot, automation, key, before, record.version, lsn, record.updated_at, dictionary, body)
-                if statuses.get((automation, key)) == status:
+                if (automation, key) in same or statuses.get((automation, key)) == status:
                     changed.append(row)
                 else:
                     changed_status.append((*row, status))

@@ -120,3 +120,22 @@ def test_kill_9_at_some_moments_pays_nobody_twice_and_nobody_never(place):
     assert sorted(set(keys)) == sorted(keys)
     assert len(keys) == 60
     assert paid(place) == 60
+
+
+def test_the_worker_ends_when_its_supervisor_was_killed(place):
+    fill(place, 1)
+    command = [sys.executable, "-m", "interlock.cli", "run", str(place / "bills"), "--db", str(place / "b.db")]
+    supervisor = subprocess.Popen(command, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not paid(place):
+        assert time.monotonic() < deadline, "the worker never began"
+        time.sleep(0.05)
+    children = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(supervisor.pid)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert len(children) == 1
+    supervisor.kill()
+    supervisor.wait()
+    while subprocess.run(["ps", "-p", children[0]], capture_output=True, check=False).returncode == 0:
+        assert time.monotonic() < deadline, "the worker outlived its supervisor"
+        time.sleep(0.1)

@@ -31,6 +31,9 @@ from interlock.runtime.worker import Notice, Pace, Tally, Worker, watch_lag
 from interlock.settings import Settings
 from interlock.vocabulary.ids import CaseId
 
+SUPERVISOR_LOOK_S = 0.5
+"""How often a worker looks whether its supervisor lives."""
+
 IDLE_LOOK_S = 0.05
 
 IDLE_HORIZON = 600_000_000
@@ -78,17 +81,21 @@ def run_worker(
     *,
     settings: Settings | None = None,
     until_idle: bool = False,
+    supervisor: int | None = None,
     on_notice: Callable[[Notice], None] = lambda notice: None,
     on_tally: Callable[[Tally], None] | None = None,
 ) -> Ended:
     """Work on the automations in `folders` until told to end, or, with `until_idle`, until nothing is left to do.
+
+    `supervisor` is the process that would start the next worker: when it is gone, this one drains and ends, so that
+    nobody who killed `interlock run` finds a worker still at work.
 
     Installs handlers for SIGTERM and SIGINT; call it in the main thread. Raises DefinitionErrors, StoreError.
     """
     settings = settings or Settings()
     releases = [load_release(folder) for folder in folders]
     with closing(open_store(url, slots=settings.slots)) as store:
-        return asyncio.run(_run(store, releases, settings, until_idle, on_notice, on_tally))
+        return asyncio.run(_run(store, releases, settings, until_idle, supervisor, on_notice, on_tally))
 
 
 async def _run(
@@ -96,6 +103,7 @@ async def _run(
     releases: Sequence[Release],
     settings: Settings,
     until_idle: bool,
+    supervisor: int | None,
     on_notice: Callable[[Notice], None],
     on_tally: Callable[[Tally], None] | None,
 ) -> Ended:
@@ -120,6 +128,8 @@ async def _run(
     beside = [asyncio.ensure_future(watch_lag(worker.dispatcher, on_notice))]
     if on_tally is not None:
         beside.append(asyncio.ensure_future(_tell(worker, on_tally)))
+    if supervisor is not None:
+        beside.append(asyncio.ensure_future(_stop_without(supervisor, worker)))
     if until_idle:
         beside.append(asyncio.ensure_future(_stop_when_idle(worker, store, spawn)))
     killed = False
@@ -143,6 +153,13 @@ async def _tell(worker: Worker, on_tally: Callable[[Tally], None]) -> None:
     while True:
         await asyncio.sleep(1.0)
         on_tally(worker.tally)
+
+
+async def _stop_without(supervisor: int, worker: Worker) -> None:
+    """Drain the worker when its supervisor has died; a child of a dead parent has another one."""
+    while os.getppid() == supervisor:  # noqa: ASYNC110  # nothing tells a child that its parent has died
+        await asyncio.sleep(SUPERVISOR_LOOK_S)
+    worker.stop()
 
 
 async def _stop_when_idle(worker: Worker, store: Store, spawn: Pool) -> None:

@@ -72,11 +72,17 @@ def run(inv: Invocation, folders: tuple[str, ...], until_idle: bool, no_supervis
     arguments += ["--until-idle"] * until_idle + ["--quiet"] * quiet + ["--json"] * inv.json + ["--debug"] * inv.debug
     code = supervise(
         [sys.executable, "-m", "interlock.cli", *arguments],
-        env={**os.environ, CHILD: "1"},
+        env={**os.environ, CHILD: str(os.getpid())},
         report=screen.warning,
         deaths_max=DEATHS_MAX if until_idle else None,
     )
     click.get_current_context().exit(code)
+
+
+def _supervisor() -> int | None:
+    """Process id of the supervisor that started this worker, if one did."""
+    said = os.environ.get(CHILD, "")
+    return int(said) if said.isdigit() else None
 
 
 def _work(inv: Invocation, folders: tuple[str, ...], *, until_idle: bool, quiet: bool) -> None:
@@ -93,6 +99,7 @@ def _work(inv: Invocation, folders: tuple[str, ...], *, until_idle: bool, quiet:
         folders,
         settings=from_environment(os.environ),
         until_idle=until_idle,
+        supervisor=_supervisor(),
         on_notice=lambda notice: _notice(inv, line, notice),
         on_tally=line.show,
     )

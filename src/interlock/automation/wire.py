@@ -68,12 +68,14 @@ class Wire:
         return self._keyed(event, event.codec.normalise(raw))
 
     def event_plain(self, event: Event) -> tuple[str, Data, str]:
-        """Type, plain data and case key of a user's event."""
+        """Type, plain data and case key of a user's event. A model can have been changed past its own validation
+        (`model_copy`, `model_construct`), so what it holds is read like anything else from outside.
+        """
         name = type(event).__name__
         known = self.event_type(name)
         if not isinstance(event, known.type):
             raise Rejected(f"{name} is an event of another automation, not of {self.definition.name}.")
-        return (name, *self._keyed(known, _dumped(known.codec, event, name)))
+        return (name, *self._keyed(known, known.codec.normalise(_dumped(known.codec, event, name))))
 
     def event_type(self, name: str) -> EventType:
         """The event type of this name. Raises Rejected with near names."""

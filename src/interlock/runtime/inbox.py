@@ -271,7 +271,7 @@ def read_lines(lines: Iterable[str | bytes]) -> Iterator[Incoming]:
 
 def read_line(line: str | bytes, number: int = 0) -> Incoming:
     """One event of such a file. Raises Refused, which does not name the line."""
-    return _incoming(json_input.parse(line), number)
+    return _incoming(json_input.parse(line.strip()), number)
 
 
 _SHORT = frozenset({"type", "id", "source", "data", "occurred_at"})

@@ -26,7 +26,8 @@ def parse(text: str | bytes, *, bytes_max: int = limits.EVENT_BYTES_MAX) -> Any:
         raise Refused(f"{size} bytes of JSON; at most {bytes_max} are taken.", code="too_large")
     try:
         value: Any = json.loads(
-            text,
+            # The standard library would guess at UTF-16 and UTF-32. A byte order mark says nothing, and is common.
+            text.decode("utf-8-sig") if isinstance(text, bytes) else text,
             object_pairs_hook=_object,
             parse_float=_fraction,
             parse_int=_integer,

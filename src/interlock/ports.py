@@ -260,7 +260,10 @@ class Store(Protocol):
         ...
 
     def declare_dead(self, worker: str, *, now: int) -> None:
-        """Record a death on somebody's word, where the store cannot see it: a worker on another machine, or killed by a test."""
+        """Record a death on somebody's word, where the store cannot see it.
+
+        A worker on another machine, or one killed by a test.
+        """
         ...
 
     # control and releases
@@ -331,7 +334,10 @@ class Garbled(Exception):
 
 
 class Unavailable(Exception):
-    """Nobody in this process can answer: the release names the advisor, and there is no way to it. Asking again is no use."""
+    """Nobody in this process can answer: the release names the advisor, and there is no way to it.
+
+    Asking again is no use.
+    """
 
 
 class NotDone(Exception):

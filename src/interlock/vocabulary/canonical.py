@@ -3,8 +3,8 @@
 JSON with sorted keys, decimals as strings, no floats. `encode` is what is stored; `digest` is what is compared.
 
 INVARIANT: equal values encode to equal bytes on every machine and Python version, so a hash of today verifies in years.
-A frozen value and its plain form encode alike (fields are sorted like keys): a reader that knows an entry's delta only as
-plain data gets the very bytes back.
+A frozen value and its plain form encode alike (fields are sorted like keys): a reader that knows an entry's delta only
+as plain data gets the very bytes back.
 
 A float has no place here: 0.1 is not 0.1. Values come through typed models that turn floats into their shortest text.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import sys
 from collections.abc import Callable
@@ -32,7 +33,9 @@ def main() -> int:
     unknown = [name for name in args.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"no benchmark {unknown[0]!r}; there are: {', '.join(BENCHMARKS)}")
-    print(f"Python {platform.python_version()} on {platform.system()} {platform.machine()}\n")
+    # CPU seconds grow when cores are shared: a figure without the load it was taken under says little.
+    load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs"
+    print(f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, {load}\n")
     figures: dict[str, Any] = {}
     for name in args.names or [name for name in BENCHMARKS if name != "scale"]:
         run, targets = BENCHMARKS[name]

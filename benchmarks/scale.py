@@ -5,6 +5,7 @@ it, and the worker's memory.
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,10 @@ async def _run(database: Path, path: Path, marks: list[int]) -> dict[str, Any]:
             found[f"{mark}"] = {
                 "cpu_ms_per_case": round((cpu() - began) / SAMPLE * 1000, 3),
                 "max_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+                "load": round(os.getloadavg()[0], 1),
                 "file_mb": round(await il.blocking(lambda _: database.stat().st_size) / 1e6),
             }
+            print(f"  {mark}: {found[f'{mark}']}", flush=True)
     small, large = found[f"{marks[0]}"], found[f"{marks[-1]}"]
     found["ratio"] = round(large["cpu_ms_per_case"] / small["cpu_ms_per_case"], 2)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from interlock.kernel.budgets import step_budget
@@ -222,6 +222,9 @@ PLAIN = st.recursive(
 STATE = st.dictionaries(st.text("abc", max_size=2), PLAIN, max_size=4)
 
 
+@example(before={"a": 1}, after={"a": True})
+@example(before={"a": [[0], {"b": 1}]}, after={"a": [[False], {"b": 1}]})
+@example(before={"a": {}}, after={"a": []})
 @given(before=STATE, after=STATE)
 def test_diff_and_apply(before: dict[str, Any], after: dict[str, Any]) -> None:
     one = CaseRecord("a", "k", state=before)

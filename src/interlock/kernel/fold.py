@@ -33,11 +33,13 @@ def diff(before: CaseRecord, after: CaseRecord) -> Patch:
     put: dict[str, Any] = {}
     inside: dict[str, Patch] = {}
     for name, old, new in zip(_FIELDS, _values(before), _values(after), strict=True):
-        if old is new or old == new:
+        if old is new:
             continue
         if isinstance(new, dict) and isinstance(old, dict):
-            inside[name] = _diff_mappings(cast("dict[str, Any]", old), cast("dict[str, Any]", new))
-        else:
+            patch = _diff_mappings(cast("dict[str, Any]", old), cast("dict[str, Any]", new))
+            if patch:
+                inside[name] = patch
+        elif old != new:
             put[name] = new
     return _patch(put, (), inside)
 
@@ -50,20 +52,33 @@ def _diff_mappings(old: Mapping[str, Any], new: Mapping[str, Any]) -> Patch:
             put[key] = value
             continue
         was = old[key]
-        if was is value or was == value:
-            # 1 == True and 0 == False in Python, but not in the stored bytes.
-            if type(was) is type(value):
-                continue
-            put[key] = value
-        elif isinstance(value, dict) and isinstance(was, dict):
-            inside[key] = _diff_mappings(cast("dict[str, Any]", was), cast("dict[str, Any]", value))
+        if was is value:
+            continue
+        if isinstance(value, dict) and isinstance(was, dict):
+            patch = _diff_mappings(cast("dict[str, Any]", was), cast("dict[str, Any]", value))
+            if patch:
+                inside[key] = patch
         elif isinstance(value, Effect) and isinstance(was, Effect):
             # An effect changes a field or two at a time, and often.
             fields = zip(Effect.__struct_fields__, _effect_values(was), _effect_values(value), strict=True)
-            inside[key] = {"+": {name: new for name, old, new in fields if old is not new and old != new}}
-        else:
+            changed = {name: new for name, old, new in fields if old is not new and old != new}
+            if changed:
+                inside[key] = {"+": changed}
+        elif not _same(was, value):
             put[key] = value
     return _patch(put, [key for key in old if key not in new], inside)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal, and equal in the stored bytes: in Python 1 == True and 0 == False, which are not."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, list):
+        members = zip(cast("list[Any]", one), other, strict=False)
+        return len(cast("list[Any]", one)) == len(other) and all(_same(a, b) for a, b in members)
+    if isinstance(one, dict):
+        return not _diff_mappings(cast("dict[str, Any]", one), other)
+    return one == other
 
 
 def _patch(put: Patch, gone: Iterable[str], inside: Mapping[str, Patch]) -> Patch:

@@ -497,3 +497,26 @@ def test_what_a_rule_proposes_needs_no_advice():
     assert isinstance(world.outside, Outside)
     assert not world.outside.asked
     assert world.case("c1").past["letter"].count == 1
+
+
+def test_a_drain_lets_calls_in_flight_end_although_other_work_is_due():
+    """What it does not take any more stays due; waiting for that would be a loop that nobody else gets a turn in."""
+    world = World()
+    seen: list[int] = []
+
+    async def slow(command):
+        await asyncio.sleep(1)
+        return {"id": command.effect_key}
+
+    world.outside.on_perform = slow
+    world.start(pace=Pace(poll=100_000, ttl=FAR, drain=60_000_000))
+    world.accept(event("c1", "e1", "Letter"), event("c2", "e1", "Wait"))
+    worker, task = world.workers["w1"]
+    world.loop.run_until_complete(asyncio.sleep(0.2))
+    assert len(world.outside.performed) == 1
+    worker.stop()
+    before = world.clock.now()
+    world.loop.call_later(5, seen.append, 1)
+    world.loop.run_until_complete(asyncio.wait_for(asyncio.shield(task), 30))
+    assert world.clock.now() - before < 2_000_000
+    assert world.case("c1").past["letter"].count == 1

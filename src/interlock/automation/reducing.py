@@ -227,7 +227,7 @@ class UserReducers:
             known.codec.accept(args)
         except ValidationError as error:
             return kernel.Propose(known.name, args, text, explain(error))
-        return kernel.Propose(known.name, args, text)
+        return kernel.Propose(known.name, args, text, fits=True)
 
     def _timer(
         self, timer: Timer, delay: timedelta | None, due: datetime | None, function: Callable[..., Any]

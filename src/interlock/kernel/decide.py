@@ -109,10 +109,12 @@ def propose(work: Work, request: Propose, origin: Origin, *, depth: int = 0) -> 
         evidence=origin.evidence,
         requesters=origin.requesters,
     )
-    return judge(work, proposal, NEW, invalid=request.invalid, depth=depth)
+    return judge(work, proposal, NEW, invalid=request.invalid, fits=request.fits, depth=depth)
 
 
-def judge(work: Work, proposal: Proposal, again: Again, *, invalid: str = "", depth: int = 0) -> Decision:
+def judge(
+    work: Work, proposal: Proposal, again: Again, *, invalid: str = "", fits: bool = False, depth: int = 0
+) -> Decision:
     """Judge a proposal on the case as it is now, record the decision and do what it says: effect, review, fallback
     or nothing.
     """
@@ -127,7 +129,7 @@ def judge(work: Work, proposal: Proposal, again: Again, *, invalid: str = "", de
     if invalid:
         return _refuse(work, again, _invalid(name, proposal, again, invalid))
     try:
-        args = program.reducers.action_args(proposal.action, proposal.args)
+        args = proposal.args if fits else program.reducers.action_args(proposal.action, proposal.args)
     except Rejected as rejected:
         return _refuse(work, again, _invalid(name, proposal, again, str(rejected)))
     if args != proposal.args:

@@ -42,13 +42,15 @@ class Propose(Struct, frozen=True):
     """A reducer proposes an action because of the message it was given (`because` "message") or in its own words
     (`text`).
 
-    `args` is plain data as the action's type dumps it, or the raw arguments with `invalid` saying why they do not fit.
+    `args` is plain data as the action's type dumps it (`fits`), or raw arguments it has still to judge, with `invalid`
+    saying why where it is known that they do not fit.
     """
 
     action: str
     args: Data
     text: str = ""
     invalid: str = ""
+    fits: bool = False
 
 
 class SetTimer(Struct, frozen=True):

@@ -17,7 +17,7 @@ from typing import Any
 from interlock.ports import Writes
 from interlock.store import codec, relay
 from interlock.store.driver import Connection
-from interlock.store.packing import Packing
+from interlock.store.packing import PLAIN, Packing
 from interlock.store.sql import queries
 from interlock.store.unit import HELD, LEASED, READY, ClaimedUnit
 from interlock.vocabulary.errors import InterlockBug, StoreConflict
@@ -59,7 +59,7 @@ Staged = Sequence[tuple[ClaimedUnit, Writes]]
 def apply(db: Connection, packing: Packing, staged: Staged, *, relaying: bool, n_slots: int) -> frozenset[int]:
     """Write all of it. Returns the slots that got messages from other slots."""
     _claims(db, packing, staged)
-    _cases(db, packing, staged, n_slots)
+    _cases(db, staged, n_slots)
     _commands(db, staged)
     _consumed(db, staged)
     _set_aside(db, staged)
@@ -102,23 +102,23 @@ def _claims(db: Connection, packing: Packing, staged: Staged) -> None:
         db.executemany(LEDGER_ADD, entries)
 
 
-def _cases(db: Connection, packing: Packing, staged: Staged, n_slots: int) -> None:
+def _cases(db: Connection, staged: Staged, n_slots: int) -> None:
     added: Rows = []
     changed: Rows = []
     changed_status: Rows = []
-    encode, pack, dictionary = codec.encode, packing.pack, packing.current
+    encode = codec.encode
     for unit, writes in staged:
         slot, statuses, same = unit.slot, unit.statuses, writes.same_status
         for record, before, lsn in writes.cases:
             automation, key, status = record.automation, record.key, record.status
-            body = pack(encode(record))
+            body = encode(record)
             if before is None:
                 if slot_of(record.case, n_slots) != slot:
                     raise InterlockBug(f"case {record.case} does not belong to slot {slot}")
-                added.append((slot, automation, key, record.version, lsn, record.updated_at, status, dictionary, body))
+                added.append((slot, automation, key, record.version, lsn, record.updated_at, status, PLAIN, body))
                 statuses[automation, key] = status
             else:
-                row = (slot, automation, key, before, record.version, lsn, record.updated_at, dictionary, body)
+                row = (slot, automation, key, before, record.version, lsn, record.updated_at, PLAIN, body)
                 if (automation, key) in same or statuses.get((automation, key)) == status:
                     changed.append(row)
                 else:

@@ -301,10 +301,11 @@ class _Walk:
             return constant
         match value:
             case types.FunctionType():
+                module = cast("str | None", value.__module__) or ""  # none: it was made by exec
                 return (
                     self.function(value, trail)
-                    if _is_user(value.__module__, self.closures.folder)
-                    else self.library(value.__module__, value.__qualname__, trail, place)
+                    if _is_user(module, self.closures.folder)
+                    else self.library(module, value.__qualname__, trail, place)
                 )
             case types.BuiltinFunctionType() | types.MethodDescriptorType() | types.WrapperDescriptorType():
                 owner = getattr(value, "__self__", None)
@@ -469,7 +470,8 @@ def _is_stdlib(module: str) -> bool:
 def _is_user(module: str, folder: Path) -> bool:
     """Whether a module is the author's own source: in the folder, or from anywhere but a library.
 
-    A folder may itself lie within a library: a demonstration that is installed with it is its own author.
+    A folder may itself lie within a library: a demonstration that is installed with it is its own author. A library may
+    be links to files elsewhere (some installers make them), so its files count by either name.
     """
     top = module.partition(".")[0]
     file = getattr(sys.modules.get(module), "__file__", None)
@@ -480,13 +482,15 @@ def _is_user(module: str, folder: Path) -> bool:
         return True
     if top in ("interlock", "builtins") or _is_stdlib(module):
         return False
-    return path.suffix == ".py" and not any(path.is_relative_to(root) for root in _library_roots())
+    places = (path, Path(file))
+    return path.suffix == ".py" and not any(place.is_relative_to(root) for root in _library_roots() for place in places)
 
 
 @cache
 def _library_roots() -> tuple[Path, ...]:
     names = ("stdlib", "platstdlib", "purelib", "platlib")
-    return tuple({Path(path).resolve() for name in names if (path := sysconfig.get_path(name))})
+    paths = [Path(path) for name in names if (path := sysconfig.get_path(name))]
+    return tuple({*paths, *(path.resolve() for path in paths)})
 
 
 @cache

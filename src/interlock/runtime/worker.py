@@ -273,8 +273,8 @@ class Worker:
         moments = [self._next_beat]
         if self._drained_by is not None:
             moments.append(self._drained_by)
-        # A worker that drains looks for nothing new: those moments stay in the past, and waiting for one would be a loop
-        # in which no call in flight could end.
+        # A worker that drains looks for nothing new: those moments stay in the past, and waiting for one would be a
+        # loop in which no call in flight could end.
         if not self._stopping and (self._pace.poll is not None or self._next_poll == 0):
             moments.append(self._next_poll)
         if not self._stopping and self._next_due is not None and not self.clock.frozen:

@@ -17,6 +17,7 @@ approved), whose autonomy is permitted, approved or exempt, and all of whose res
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct, structs
@@ -25,7 +26,7 @@ from interlock.autonomy import certificates
 from interlock.kernel import budgets, lifecycle
 from interlock.kernel.program import Program, Propose, Rejected
 from interlock.kernel.work import Work
-from interlock.policy import BindFailure
+from interlock.policy import BindFailure, Bound, Policy
 from interlock.vocabulary.action import ActionSpec, Command, Effect
 from interlock.vocabulary.canonical import short
 from interlock.vocabulary.case import CaseRecord
@@ -178,11 +179,7 @@ def evaluate(
     if isinstance(bound, BindFailure):
         verdict, data, failure = None, None, f"{bound.path}: {bound.why}"
     else:
-        verdict = (
-            policy.judge_with(bound, [group.name for group in again.discharged])
-            if again.discharged
-            else policy.judge(bound)
-        )
+        verdict = judge_policy(policy, bound, again.approvals)
         data, failure = bound.to_data(), ""
     autonomy = autonomy_of(program, spec, proposal, again, facts.now)
     outcome, decided_by, groups, why = combine(
@@ -208,6 +205,23 @@ def evaluate(
         fallback_depth=depth,
         again_of=again.of,
     )
+
+
+def judge_policy(policy: Policy, bound: Bound, approvals: Sequence[Approval]) -> Verdict:
+    """The policy's verdict with people's approvals counted.
+
+    A group is discharged when as many different people have approved for it as the policy asks for now, which may be
+    more than it asked for when they did. Pure; `verify` calls it with what a record holds.
+    """
+    verdict = policy.judge(bound)
+    if not approvals:
+        return verdict
+    people: dict[str, set[str]] = {}
+    for approval in approvals:
+        people.setdefault(approval.group, set()).add(approval.principal)
+    asked = {group.name: group.approvals for group in verdict.groups}
+    enough = [group for group, who in people.items() if len(who) >= asked.get(group, 1)]
+    return policy.judge_with(bound, enough) if enough else verdict
 
 
 def combine(

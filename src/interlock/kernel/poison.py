@@ -18,7 +18,7 @@ from msgspec import structs
 from interlock.kernel.fold import diff
 from interlock.kernel.outcome import Step, Turn
 from interlock.vocabulary.case import CaseRecord
-from interlock.vocabulary.events import Envelope
+from interlock.vocabulary.events import Envelope, TimerBody
 from interlock.vocabulary.facts import Facts
 
 
@@ -69,7 +69,12 @@ def release(
     has been opened: they were waiting for this one alone.
     """
     parked = () if record.opened else record.parked
-    after = structs.replace(record, version=record.version + 1, updated_at=facts.now, blocked="", parked=parked)
+    timers = record.timers
+    if how == "discard" and isinstance(message.body, TimerBody):
+        timers = {name: timer for name, timer in timers.items() if name != message.body.name}
+    after = structs.replace(
+        record, version=record.version + 1, updated_at=facts.now, blocked="", parked=parked, timers=timers
+    )
     return _step(record, after, message, "released", f"{how} by {principal}")
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from interlock.kernel import fold
 from interlock.kernel.budgets import needed, step_budget
-from interlock.kernel.decide import Again, autonomy_of, combine
+from interlock.kernel.decide import Again, autonomy_of, combine, judge_policy
 from interlock.ledger.reading import Plain
 from interlock.ledger.recorded import Recorded, input_type
 from interlock.policy import BindFailure, Policy
@@ -133,8 +133,7 @@ def _judged(decision: Decision, facts: Facts, release: Recorded) -> Wrong:
             yield "bound", f"The recorded input is none that the policy can have judged: {bound}."
             return
         yield from _bound_to_proposal(policy, proposal, decision.bound, facts.now)
-        names = [group.name for group in discharged]
-        verdict = policy.judge_with(bound, names) if names else policy.judge(bound)
+        verdict = judge_policy(policy, bound, decision.approvals)
     if verdict != decision.policy:
         said = decision.policy.outcome if decision.policy else "nothing"
         got = f"{verdict.outcome} by {', '.join(verdict.rules) or 'default'}" if verdict else "nothing"

@@ -11,10 +11,22 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import structs
+
 from interlock.kernel.poison import release
 from interlock.ports import Control, Quarantined, Store
 from interlock.runtime.draft import Draft
+from interlock.vocabulary.advice import Silence
 from interlock.vocabulary.errors import NotFound, NotNow, Refused, StoreConflict
+from interlock.vocabulary.events import (
+    AnswerBody,
+    BudgetReplyBody,
+    Envelope,
+    ReserveBody,
+    ResultBody,
+    SettleBody,
+    WakeBody,
+)
 from interlock.vocabulary.facts import Facts
 from interlock.vocabulary.ids import CaseId, slot_of
 from interlock.vocabulary.review import Review
@@ -142,16 +154,36 @@ def open_review(store: Store, case: CaseId, local: str) -> Review:
     return found
 
 
+def _without(one: Quarantined, principal: str) -> Envelope:
+    """What its case gets when this message is dropped: itself when nothing waits for it, an advisor's silence for its
+    answer. Raises NotNow for a message that the case waits for.
+    """
+    body = one.envelope.body
+    if isinstance(body, AnswerBody):
+        silence = Silence("garbage", f"set aside and discarded by {principal}")
+        return structs.replace(one.envelope, body=structs.replace(body, outcome=silence))
+    if isinstance(body, (ResultBody, BudgetReplyBody, ReserveBody, SettleBody, WakeBody)):
+        raise NotNow(
+            f"{one.id} cannot be discarded: {one.case} waits for this very message.",
+            hint="Mend the reducer that fails on it, then retry it.",
+        )
+    return one.envelope
+
+
 def release_message(
     store: Store, name: str, how: Literal["retry", "discard"], principal: str, *, now: int
 ) -> Quarantined:
     """End a quarantine: put the message back before what waits for its case, or drop it.
 
-    `name` as the quarantine lists it. Raises NotFound.
+    An advisor's answer that is dropped comes back as its silence, so that the question goes on. `name` as the
+    quarantine lists it. Raises NotFound, and NotNow for a message without which its case would wait for ever.
     """
     one = next((one for one in store.quarantine() if one.id == name), None)
     if one is None:
         raise NotFound(f"Nothing called {name!r} is in quarantine.", hint="`interlock quarantine` lists what is.")
+    envelope = one.envelope
+    if how == "discard":
+        envelope = _without(one, principal)
     slot = slot_of(one.case, store.caps.n_slots)
     with store.units([slot], worker=OPERATOR, now=now) as units:
         if not units:
@@ -163,8 +195,8 @@ def release_message(
         if record is not None:
             draft.apply(release(record, one.envelope, facts, how, principal))
         draft.unquarantine(one)
-        if how == "retry":
-            draft.retry(one.envelope)
+        if how == "retry" or envelope is not one.envelope:
+            draft.retry(envelope)
         if record is not None and record.opened:
             # They waited for an opening that has happened; what they wait behind is over now.
             for parked in record.parked:

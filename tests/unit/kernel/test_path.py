@@ -12,6 +12,7 @@ from interlock.kernel.budgets import step_budget
 from interlock.kernel.decide import combine
 from interlock.kernel.fold import apply, record
 from interlock.kernel.lifecycle import FlowViolation, valid_actions
+from interlock.policy import load
 from interlock.vocabulary.action import EffectStatus
 from interlock.vocabulary.advice import Answer
 from interlock.vocabulary.canonical import decode, encode
@@ -30,7 +31,7 @@ from interlock.vocabulary.events import (
 from interlock.vocabulary.facts import Facts
 from interlock.vocabulary.ids import BUDGETS, CaseId
 from interlock.vocabulary.limits import EFFECT_ATTEMPTS_MAX, PROBE_FIRST_MS, PROBES_MAX
-from tests.unit.kernel.program import DAY, Driver, program
+from tests.unit.kernel.program import DAY, POLICY, Driver, program
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -382,6 +383,15 @@ def test_a_quorum_of_different_people(d: Driver) -> None:
     d.verdict("approve", principal="bob", group="treasury")
     assert d.last.verdict == "allow" and d.last.autonomy and d.last.autonomy.outcome == "approved"
     assert [a.principal for a in d.last.approvals] == ["ann", "bob"] and d.case.effects and not d.case.reviews
+
+
+def test_a_quorum_that_has_grown_meanwhile_is_not_met_by_the_old_one() -> None:
+    one_is_enough = POLICY.replace("to: {group: treasury, approvals: 2}", "to: treasury")
+    d = decided(Driver(program(policy=load(one_is_enough))), "500.00")
+    d.program = program()
+    d.verdict("approve", principal="ann", group="treasury")
+    assert d.last.verdict == "escalate" and not d.case.effects
+    assert [(g.name, g.approvals) for g in d.last.groups] == [("treasury", 2)]
 
 
 def test_the_requester_is_not_the_approver() -> None:

@@ -65,7 +65,7 @@ def test_a_case_from_event_to_proposal(cheques: Release) -> None:
         rank=1,
     )
     read = reducers.reduce(funded.state, "presented", answered)
-    assert read.requests == (Propose("pay", {"amount": "120"}),)
+    assert read.requests == (Propose("pay", {"amount": "120"}, fits=True),)
     assert read.state == funded.state
     again = reducers.reduce(funded.state, "presented", answered)
     assert again == read
@@ -91,7 +91,7 @@ def test_timers_cancellations_and_flags(cheques: Release) -> None:
     assert held.requests == (SetTimer("HoldExpired", delay=2 * 86_400_000_000),)
     stop = view("event", "StopPayment", {"cheque": "c1"})
     stopped = reducers.reduce(held.state, "held", stop)
-    assert stopped.requests == (CancelAction("pay"), Propose("return_unpaid", {"why": "stopped"}))
+    assert stopped.requests == (CancelAction("pay"), Propose("return_unpaid", {"why": "stopped"}, fits=True))
     paid = reducers.reduce(held.state, "held", view("done", "pay", {"amount": "1"}, result={"id": "t"}))
     assert paid.requests == (CancelTimer("HoldExpired"),)
     assert reducers.reduce(paid.state, "paid", stop).requests == (Flag("A stop arrived after the payment."),)
@@ -202,7 +202,7 @@ def test_refused(tmp_path: Path, body: str, error: type[Exception], said: str) -
 
 def test_words_are_a_reason_too(tmp_path: Path) -> None:
     done = reduced(tmp_path, "    return propose(Pay(amount=event.total), because='seen before')\n")
-    assert done.requests == (Propose("pay", {"amount": "5"}, "seen before"),)
+    assert done.requests == (Propose("pay", {"amount": "5"}, "seen before", fits=True),)
 
 
 def test_arguments_that_slipped_past_the_type_are_named(tmp_path: Path) -> None:

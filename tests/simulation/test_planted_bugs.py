@@ -66,7 +66,13 @@ def believe_every_verdict(patch: pytest.MonkeyPatch) -> None:
 
 
 def one_approval_is_enough(patch: pytest.MonkeyPatch) -> None:
+    def planted(policy: Any, bound: Any, approvals: Any) -> Any:
+        groups = {approval.group for approval in approvals}
+        return policy.judge_with(bound, groups) if groups else policy.judge(bound)
+
+    # The quorum is counted twice: when a verdict comes, and against what the policy asks for when it is judged again.
     patch.setattr(on_review, "_count", lambda review, group: group.approvals)
+    patch.setattr(decide, "judge_policy", planted)
 
 
 def approve_on_expiry(patch: pytest.MonkeyPatch) -> None:

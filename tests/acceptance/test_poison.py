@@ -90,7 +90,7 @@ def test_a_reducer_that_fails_sets_its_message_aside_and_nothing_else(tmp_path: 
 def test_a_turn_that_takes_its_process_down_is_set_aside_at_the_third_death(tmp_path: Path) -> None:
     folder = office(tmp_path)
     submit(folder, *(one for how in KILLS for one in poisoned(how)), *(ordered(f"good {n}") for n in range(5)))
-    told = work(folder, INTERLOCK_STEP_MS_MAX="500", INTERLOCK_STEP_KILL_MS="1500")
+    told = work(folder, INTERLOCK_STEP_MS_MAX="3000", INTERLOCK_STEP_KILL_MS="2000")
     assert told.err.count("The worker died") <= 3 * len(KILLS)
     assert "Nothing accepted is lost" in told.err
     aside = quarantine(folder)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,7 +74,7 @@ def work(db: Path | str, release: Release, then: str = "") -> CaseRecord:
         async with Interlock.open(db) as il:
             il.host(release)
             handle = Handle(il, release)
-            opened = release.loaded.definition.events["Opened"].type
+            opened: Any = release.loaded.definition.events["Opened"].type
             await handle.submit(opened(ticket="t1", total="500"), id="e1", source="test")
             record = (await handle.settled("t1")).record
             if then:

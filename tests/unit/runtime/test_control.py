@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from interlock.runtime.control import accept_clock, clock_accepted_at, in_force, pause, resume
@@ -29,19 +31,23 @@ class Contested:
         return getattr(self._store, name)
 
 
+def contested(store: SqliteStore) -> Any:
+    return Contested(store)
+
+
 def test_a_pause_does_not_undo_another():
     store = open_sqlite(":memory:")
-    pause(Contested(store), ["all"])
+    pause(contested(store), ["all"])
     assert in_force(store.control()) == ("all", "automation:other")
 
 
 def test_neither_does_a_resume_or_an_accepted_clock():
     store = open_sqlite(":memory:")
     pause(store, ["all"])
-    resume(Contested(store), ["all"])
+    resume(contested(store), ["all"])
     assert in_force(store.control()) == ("automation:other",)
     resume(store, [])
-    accept_clock(Contested(store), 7)
+    accept_clock(contested(store), 7)
     assert in_force(store.control()) == ("automation:other",)
     assert clock_accepted_at(store.control()) == 7
 

@@ -310,8 +310,8 @@ class Store(Protocol):
 
 
 class Advisors(Protocol):
-    """Answers questions. Raises Garbled for a value that is not an answer to this question; any other exception is
-    an error of the advisor.
+    """Answers questions. Raises Garbled for a value that is not an answer to this question, OutOfTime when it has
+    stopped by itself; any other exception is an error of the advisor.
     """
 
     def answer(self, command: Command) -> Awaitable[Answer]: ...
@@ -329,11 +329,24 @@ class Performers(Protocol):
     def fence(self, command: Command) -> Awaitable[None]: ...
 
 
-class Garbled(Exception):
+class NoAdvice(Exception):
+    """An advisor has no answer, and says what it took to find out (`usage` and `currency` as in `Answer`)."""
+
+    def __init__(self, why: str, *, usage: Mapping[str, int] | None = None, currency: str = "") -> None:
+        super().__init__(why)
+        self.usage: dict[str, int] = dict(usage or {})
+        self.currency = currency
+
+
+class Garbled(NoAdvice):
     """An advisor returned something that is not a valid answer."""
 
 
-class Unavailable(Exception):
+class OutOfTime(NoAdvice):
+    """An advisor has stopped by itself because its time was over."""
+
+
+class Unavailable(NoAdvice):
     """Nobody in this process can answer: the release names the advisor, and there is no way to it.
 
     Asking again is no use.

@@ -24,6 +24,9 @@ class Advice(Generic[R_co]):
 
     A score earns nothing by itself: it is compared only with rungs that people's verdicts have earned or somebody
     vouched for.
+
+    usage      what it took, whole numbers by name: `input_tokens`, `output_tokens`, `requests`; `cost` in millionths
+               of the unit of `currency` (0.0123 EUR are 12300)
     """
 
     value: R_co
@@ -31,6 +34,7 @@ class Advice(Generic[R_co]):
     rationale: str = ""
     evidence: tuple[Picture | Document | str, ...] = ()
     usage: dict[str, int] = field(default_factory=dict[str, int])
+    currency: str = ""
 
 
 def is_async(run: Callable[..., Any]) -> bool:

@@ -27,9 +27,11 @@ from interlock.automation.shape import payload_paths, shape_of
 from interlock.automation.upcasting import reading
 from interlock.kernel.program import Data, Rejected
 from interlock.vocabulary import canonical
-from interlock.vocabulary.advice import Answer, score_micro
+from interlock.vocabulary.advice import COST, Answer, score_micro
 from interlock.vocabulary.errors import Refused
 from interlock.vocabulary.limits import ADVICE_BYTES_MAX, RATIONALE_CHARS_MAX, TEXT_ID_CHARS_MAX
+
+CURRENCY_CHARS_MAX = 8
 
 ACTION_TAG = "action"
 """In the plain form of an answer that is an action, the name stands under this key beside the arguments."""
@@ -194,7 +196,10 @@ class Wire:
             evidence = tuple(_evidence(one) for one in given.evidence)
         except TypeError:
             raise Rejected("evidence: pictures, documents or short texts, in a tuple.") from None
-        answer = Answer(value, score, given.rationale, evidence, _usage(given.usage))
+        usage, currency = _usage(given.usage), cast("object", given.currency)
+        if not isinstance(currency, str) or len(currency) > CURRENCY_CHARS_MAX or (COST in usage and not currency):
+            raise Rejected("currency: the code of the currency that `usage` counts `cost` in, e.g. EUR.")
+        answer = Answer(value, score, given.rationale, evidence, usage, currency)
         size = len(_bytes(answer))
         if size > ADVICE_BYTES_MAX:
             raise Rejected(f"an answer of {size} bytes is larger than {ADVICE_BYTES_MAX}.")
@@ -305,10 +310,10 @@ def _bytes(answer: Answer) -> bytes:
 def _usage(given: object) -> dict[str, int]:
     """What the answer cost, as the advisor counts it: whole numbers by name."""
     if not isinstance(given, dict):
-        raise Rejected("usage: whole numbers by name, e.g. {'tokens': 120}.")
+        raise Rejected("usage: whole numbers by name, 0 or more, e.g. {'input_tokens': 120}.")
     for name, count in cast("dict[object, object]", given).items():
-        if not isinstance(name, str) or isinstance(count, bool) or not isinstance(count, int) or abs(count) >= 2**63:
-            raise Rejected("usage: whole numbers by name, e.g. {'tokens': 120}.")
+        if not isinstance(name, str) or isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < 2**63:
+            raise Rejected("usage: whole numbers by name, 0 or more, e.g. {'input_tokens': 120}.")
     return dict(cast("dict[str, int]", given))
 
 

@@ -20,15 +20,16 @@ from functools import partial
 from typing import Any, Literal
 
 import msgspec
+from msgspec import structs
 
 from interlock.kernel.poison import describe, said
-from interlock.ports import Garbled, Lease, NotDone, Unavailable
+from interlock.ports import Garbled, Lease, NoAdvice, NotDone, OutOfTime, Unavailable
 from interlock.runtime.breaker import Breaker
 from interlock.runtime.hosted import Hosted, concurrency_of
 from interlock.runtime.timers import Deadline, Deadlines
 from interlock.vocabulary import canonical, limits
 from interlock.vocabulary.action import Command
-from interlock.vocabulary.advice import Answer, Silence
+from interlock.vocabulary.advice import Answer, Silence, SilenceWhy, added
 from interlock.vocabulary.events import AnswerBody, Body, Envelope, ResultBody
 
 SOURCE = "interlock.dispatch"
@@ -51,7 +52,7 @@ class Call:
     `tries` counts the calls made for it; what comes from another `round` than the present one no longer counts.
     """
 
-    __slots__ = ("command", "deadline", "lease", "over", "round", "task", "tries")
+    __slots__ = ("command", "currency", "deadline", "lease", "over", "round", "spent", "task", "tries")
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
@@ -61,6 +62,8 @@ class Call:
         self.tries = 0
         self.round = 0
         self.over = False
+        self.spent: dict[str, int] = {}
+        self.currency = ""
 
 
 def jitter(command: str, attempt: int) -> float:
@@ -291,23 +294,36 @@ class Dispatcher:
             self._failed(call, Garbled(problem))
             return
         self._breaker(command.dependency, failed=False)
+        if call.spent:
+            spent, currency = added(call.spent, value.usage), value.currency or call.currency
+            value = structs.replace(value, usage=spent, currency=currency)
         self._settle(call, answer_envelope(command, value, self._now()))
 
     def _failed(self, call: Call, error: BaseException) -> None:
         command = call.command
         now = self._now()
-        if isinstance(error, Unavailable) and command.what == "ask":
-            self._settle(call, answer_envelope(command, Silence("unavailable", said(error)), now))
-        elif command.what == "ask":
-            garbled = isinstance(error, Garbled)
-            self._breaker(command.dependency, failed=not garbled)
-            self._again_or(call, Silence("garbage" if garbled else "error", describe(error)))
+        if command.what == "ask":
+            self._silent(call, error)
         elif isinstance(error, NotDone) and command.what == "perform":
             self._breaker(command.dependency, failed=False)
             self._settle(call, result_envelope(command, "not_happened", now, reason=said(error)))
         else:
             self._breaker(command.dependency, failed=True)
             self._settle(call, result_envelope(command, "unknown", now, reason=describe(error)))
+
+    def _silent(self, call: Call, error: BaseException) -> None:
+        command = call.command
+        why: SilenceWhy = "error"
+        if isinstance(error, NoAdvice):
+            call.spent = added(call.spent, error.usage)
+            call.currency = error.currency or call.currency
+            if isinstance(error, Unavailable):
+                silence = Silence("unavailable", said(error), call.spent, call.currency)
+                self._settle(call, answer_envelope(command, silence, self._now()))
+                return
+            why = "garbage" if isinstance(error, Garbled) else "timeout" if isinstance(error, OutOfTime) else "error"
+        self._breaker(command.dependency, failed=why != "garbage")
+        self._again_or(call, Silence(why, said(error) if why == "timeout" else describe(error)))
 
     def _timeout(self, call: Call) -> None:
         command = call.command
@@ -328,6 +344,8 @@ class Dispatcher:
         retries = spec.retries if spec else 0
         breaker = self._breakers.get(command.dependency)
         if call.tries > retries or (breaker is not None and breaker.state(self._now()) != "closed"):
+            if call.spent:
+                silence = structs.replace(silence, usage=call.spent, currency=call.currency)
             self._settle(call, answer_envelope(command, silence, self._now()))
             return
         if call.deadline is not None:

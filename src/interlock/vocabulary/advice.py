@@ -28,9 +28,31 @@ def score_micro(score: float | Decimal | None) -> int | None:
     return int((exact * SCORE_ONE).to_integral_value(rounding=ROUND_FLOOR))
 
 
+INPUT_TOKENS = "input_tokens"
+OUTPUT_TOKENS = "output_tokens"
+REQUESTS = "requests"
+"""Calls made to a model for one answer: samples, verifiers and repetitions included."""
+
+COST = "cost"
+"""Money, in millionths of the unit of `currency` (`COST_SCALE` digits), rounded up. A call costs less than a cent:
+counted in cents, a budget would be exhausted a hundred times too early.
+"""
+
+COST_SCALE = 6
+
+SilenceWhy = Literal["timeout", "error", "garbage", "breaker", "lost", "unavailable"]
+ScoreSource = Literal["logprob", "votes", "classifier", "verifier", "given"]
+
+
 class Answer(Struct, frozen=True, tag="answer", tag_field="as", omit_defaults=True):
     """A typed value (plain data of the question's answer type) with score, rationale and evidence (payload digests
     or short texts).
+
+    usage      what it took, integers by name: `input_tokens`, `output_tokens`, `requests`, `cost` (see COST)
+    currency   of `cost`; empty where there is none
+    scored_by  where a configured advisor's score comes from; empty for code, which answers for its own
+    claimed    what a model said of its own sureness, where the release asks for it: shown to people, never a score
+    refused    why earlier outputs of the same model were not taken, in order
     """
 
     value: Any
@@ -38,13 +60,26 @@ class Answer(Struct, frozen=True, tag="answer", tag_field="as", omit_defaults=Tr
     rationale: str = ""
     evidence: tuple[str, ...] = ()
     usage: dict[str, int] = {}
+    currency: str = ""
+    scored_by: ScoreSource | Literal[""] = ""
+    claimed: int | None = None
+    refused: tuple[str, ...] = ()
 
 
 class Silence(Struct, frozen=True, tag="silence", tag_field="as", omit_defaults=True):
-    """Why an advisor gave no usable answer."""
+    """Why an advisor gave no usable answer, and what that cost all the same (as in `Answer`, as far as is known)."""
 
-    why: Literal["timeout", "error", "garbage", "breaker", "lost", "unavailable"]
+    why: SilenceWhy
     detail: str = ""
+    usage: dict[str, int] = {}
+    currency: str = ""
+
+
+def added(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    """The usage of two calls together."""
+    if not other:
+        return one
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
 
 class RecordedAnswer(Struct, frozen=True, omit_defaults=True):

@@ -168,9 +168,6 @@ def test_a_wrong_value_is_no_plain_data() -> None:
         codec.dump(wrong)
 
 
-# --- answers -------------------------------------------------------------------------------------------------------
-
-
 def test_answers_from_models_and_from_raw_data(cheques: Wire) -> None:
     from_raw = cheques.answer_value("ReadAmount", {"amount": 120})
     reading_type: Any = cheques.question_type("ReadAmount").answer_type
@@ -205,6 +202,21 @@ def test_advice_becomes_an_answer(cheques: Wire) -> None:
     for wrong in ({"amount": 7}, None, Advice({"amount": 7}, rationale="x" * 10_000)):
         with pytest.raises(Rejected):
             cheques.advice_answer("ReadAmount", wrong)
+
+
+def test_what_advice_cost_is_whole_and_names_its_currency(cheques: Wire) -> None:
+    spent = {"input_tokens": 120, "cost": 12_300}
+    answer = cheques.advice_answer("ReadAmount", Advice({"amount": 7}, usage=spent, currency="EUR"))
+    assert (answer.usage, answer.currency) == (spent, "EUR")
+    bad: list[tuple[Any, str]] = [
+        ({"cost": 5}, "currency"),
+        ({"input_tokens": -1}, "usage"),
+        ({"output_tokens": 0.5}, "usage"),
+    ]
+    for wrong, words in bad:
+        # , ({"input_tokens": -1}, "usage"), ({"output_tokens": 0.5}, "usage")):
+        with pytest.raises(Rejected, match=words):
+            cheques.advice_answer("ReadAmount", Advice({"amount": 7}, usage=wrong))
 
 
 def test_answer_schemas_name_the_actions(refunds: Wire) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from interlock.ports import Garbled, Lease, NotDone, Unavailable
+from interlock.ports import Garbled, Lease, NoAdvice, NotDone, OutOfTime, Unavailable
 from interlock.runtime.dispatch import Dispatcher, jitter
 from interlock.runtime.hosted import Hosted
 from interlock.testing.time import ManualClock, VirtualLoop
@@ -95,6 +95,21 @@ def test_an_answer_names_its_question_and_its_advisor(line):
         "advisor:reader",
     )
     assert outcome(envelope) == Answer("10.00", 990_000)
+
+
+def test_what_failed_tries_cost_is_counted_with_the_answer(line):
+    one = line(retries=2)
+    spent = {"input_tokens": 10, "cost": 3}
+    one.outside.on_answer = raising(NoAdvice("busy", usage=spent, currency="EUR"), Garbled("no", usage=spent), None)
+    (envelope,) = one.run(ask())
+    assert outcome(envelope) == Answer("10.00", 990_000, usage={"input_tokens": 20, "cost": 6}, currency="EUR")
+
+
+def test_what_an_advisor_without_an_answer_cost_is_recorded_with_its_silence(line):
+    one = line(retries=1)
+    one.outside.on_answer = raising(OutOfTime("no answer within 2 s", usage={"cost": 3}, currency="EUR"))
+    (envelope,) = one.run(ask())
+    assert outcome(envelope) == Silence("timeout", "no answer within 2 s", {"cost": 6}, "EUR")
 
 
 @pytest.mark.parametrize(

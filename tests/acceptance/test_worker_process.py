@@ -139,3 +139,19 @@ def test_the_worker_ends_when_its_supervisor_was_killed(place):
     while subprocess.run(["ps", "-p", children[0]], capture_output=True, check=False).returncode == 0:
         assert time.monotonic() < deadline, "the worker outlived its supervisor"
         time.sleep(0.1)
+
+
+def test_a_worker_ends_when_its_database_is_taken_away(place):
+    """It would work on for ever on a file that nobody else can ever read."""
+    worker = start(place, "on")
+    try:
+        while not list((place / "b.db.workers").glob("*.lock")):
+            time.sleep(0.05)
+        for left in place.glob("b.db*"):
+            if left.is_file():
+                left.unlink()
+        said, _ = worker.communicate(timeout=30)
+    finally:
+        worker.kill()
+    assert worker.returncode not in (0, None)
+    assert "has been deleted or replaced" in said

@@ -279,3 +279,27 @@ def test_a_killed_process_is_dead_at_once_and_what_it_committed_is_there(path: P
         assert unit.solo
         assert [due.envelope for due in unit.messages(10)] == [event()]
     assert [file.name for file in Path(f"{path}.workers").iterdir()] == ["watcher.lock"]
+
+
+def replaced(path: Path) -> None:
+    other = open_sqlite(path.with_name("other.db"))
+    other.close()
+    path.with_name("other.db").rename(path)
+
+
+@pytest.mark.parametrize("lose", [Path.unlink, replaced])
+def test_a_file_that_is_deleted_or_replaced_while_it_is_open_takes_nothing_more(
+    path: Path, opened: Callable[..., SqliteStore], lose: Callable[[Path], None]
+) -> None:
+    store = opened(n_slots=N_SLOTS)
+    store.join("w1", now=0)
+    store.accept([event(id="e1")], now=1_000_000)
+    lose(path)
+    for call in (
+        lambda now: store.accept([event(id="e2")], now=now),
+        lambda now: store.beat("w1", now=now),
+    ):
+        with pytest.raises(StoreError) as raised:
+            call(10_000_000)
+        assert raised.value.code == "store_gone"
+    assert store.backlog() == 1

@@ -25,6 +25,7 @@ from interlock.store import control, door, handshake, readiness, reading, relay,
 from interlock.store.driver import AFTER_COMMIT, BEFORE_COMMIT, Connection, Cut, StatementFaults
 from interlock.store.liveness import FileLiveness, Liveness, MemoryLiveness
 from interlock.store.packing import Packing, packing
+from interlock.store.place import Place
 from interlock.store.sql import queries
 from interlock.store.unit import ClaimedUnit
 from interlock.vocabulary.case import CaseRecord
@@ -131,6 +132,7 @@ class SqliteStore:
         self._caps = caps
         self._packing = dictionaries
         self._liveness = liveness
+        self._place = None if path == MEMORY else Place(path)
         self._write_lock = threading.RLock()
         self._read_lock = self._write_lock if reader is writer else threading.RLock()
         self._open_transaction = False
@@ -145,6 +147,8 @@ class SqliteStore:
 
     def accept(self, batch: Sequence[Envelope], *, now: int) -> list[Receipt]:
         prepared = door.prepare(batch, self._caps.n_slots)
+        if self._place is not None:
+            self._place.check(now)
         with self._writing() as db:
             receipts = door.accept(db, prepared, now)
         self._accepted_since += len(batch)
@@ -216,6 +220,8 @@ class SqliteStore:
             self._clear(dead, but=worker)
 
     def beat(self, worker: str, *, now: int) -> None:
+        if self._place is not None:
+            self._place.check(now)
         with self._reading() as db:
             known = workers.registered(db)
         dead = [name for name in known if name != worker and self._liveness.is_dead(name)]

@@ -22,6 +22,21 @@ from interlock.vocabulary.events import Envelope, TimerBody
 from interlock.vocabulary.facts import Facts
 
 
+class StepTooLong(BaseException):
+    """A turn took longer than it may. Not an Exception: a reducer's own `except Exception` does not swallow it."""
+
+
+POISON = (Exception, SystemExit, StepTooLong)
+"""What a reducer may raise and nobody above it shall see. The rest (KeyboardInterrupt) is meant for the process."""
+
+
+def why_poison(error: BaseException) -> str:
+    """Why a message was set aside, for the operator who reads the quarantine."""
+    if isinstance(error, StepTooLong):
+        return "The step did not end within its time limit."
+    return describe(error)
+
+
 def quarantine_id(message: Envelope) -> str:
     """Name of a message in quarantine, unique within its case."""
     return f"{message.source}:{message.id}"

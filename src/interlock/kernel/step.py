@@ -15,7 +15,7 @@ from msgspec import structs
 from interlock.kernel import on_advice, on_budget, on_event, on_result, on_review, on_start
 from interlock.kernel.budgets import step_budget
 from interlock.kernel.outcome import Step
-from interlock.kernel.poison import describe, quarantine_id
+from interlock.kernel.poison import POISON, quarantine_id, why_poison
 from interlock.kernel.program import Program
 from interlock.kernel.work import Work
 from interlock.vocabulary.case import CaseRecord
@@ -155,11 +155,11 @@ def _apply_parked(work: Work, waiting: list[Envelope]) -> None:
         work.begin(message)
         try:
             _turn(work, message)
-        except Exception as poison:  # noqa: BLE001  # whatever a reducer raises is poison, judged here for this message alone
+        except POISON as poison:  # judged here for this message alone
             work.back_to(before)
             work.begin(message)
             work.set(blocked=quarantine_id(message), parked=tuple(waiting[index + 1 :]))
-            why = describe(poison)
+            why = why_poison(poison)
             work.note(why)
             work.quarantined.append((message, why, True))
             work.end("quarantined")

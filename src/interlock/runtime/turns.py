@@ -25,7 +25,7 @@ from msgspec import structs
 
 from interlock.kernel.budgets import step_budget
 from interlock.kernel.outcome import Step
-from interlock.kernel.poison import describe, quarantine, quarantine_id
+from interlock.kernel.poison import POISON, quarantine, quarantine_id, why_poison
 from interlock.kernel.step import step
 from interlock.ports import Due, Lease, Quarantined, Unit, Writes
 from interlock.runtime.dispatch import answer_envelope, local_of
@@ -33,7 +33,6 @@ from interlock.runtime.draft import Draft, Unrecordable
 from interlock.runtime.hosted import Hosted
 from interlock.runtime.recent import Recent
 from interlock.runtime.recovery import lost_outcome
-from interlock.runtime.watchdog import StepTooLong
 from interlock.vocabulary.advice import Silence
 from interlock.vocabulary.case import CaseRecord
 from interlock.vocabulary.events import Envelope, StartBody
@@ -193,7 +192,7 @@ class _Turns:
             else:
                 program = self._cycle.hosted[envelope.automation].program
                 done = self._cycle.guard.run(lambda: step(record, envelope, facts, program))
-        except (Exception, SystemExit, StepTooLong) as error:  # noqa: BLE001 - whatever a reducer raises is poison
+        except POISON as error:
             self._set_aside(record, envelope, why_poison(error))
             return None
         try:
@@ -316,13 +315,6 @@ class _Turns:
         draft.leased[command.id] = cycle.lease_until(self._unit.now)
         cycle.rooms[command.dependency] = cycle.room(command.dependency) - 1
         self._launch[command.id] = Lease(command, self._unit.slot, lease.token)
-
-
-def why_poison(error: BaseException) -> str:
-    """Why a message was set aside, for the operator who reads the quarantine."""
-    if isinstance(error, StepTooLong):
-        return "The step did not end within its time limit."
-    return describe(error)
 
 
 def quarantine_name(envelope: Envelope) -> str:

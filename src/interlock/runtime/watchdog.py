@@ -24,16 +24,13 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from interlock.kernel.poison import StepTooLong
 from interlock.vocabulary import limits
 
 T = TypeVar("T")
 
 EXIT_STEP_KILLED = 70
 """Exit code of a process whose turn could not be interrupted (EX_SOFTWARE)."""
-
-
-class StepTooLong(BaseException):
-    """A turn took longer than it may. Not an Exception: a reducer's own `except Exception` does not swallow it."""
 
 
 def _signal_is_free() -> bool:
@@ -57,6 +54,7 @@ class Watchdog:
         self._started = 0.0
         self._thread = 0
         self._sent = False
+        self._next = 0.0
         # Not for a test that only wants to know, nor in a program that has a use of its own for the signal.
         self._timer = die is os._exit and _signal_is_free()
         self._over = threading.Event()
@@ -68,6 +66,7 @@ class Watchdog:
             self._watcher = threading.Thread(target=self._watch, name="interlock-watchdog", daemon=True)
             self._watcher.start()
         self._thread = threading.get_ident()
+        self._next = self._step_max
         self._started = time.monotonic()
         if self._timer:
             signal.setitimer(signal.ITIMER_VIRTUAL, self._kill_after)
@@ -104,8 +103,10 @@ class Watchdog:
                 lasted = time.monotonic() - self._started
                 if lasted >= self._kill_after:
                     self._die(EXIT_STEP_KILLED)
-                elif lasted >= self._step_max:
-                    # Sent again on every look: a reducer may swallow one.
+                elif lasted >= self._next:
+                    # Sent again while it lasts: a reducer may swallow one. Not at once, for the kernel may have taken
+                    # it as poison of one message among several and be finishing the turn.
+                    self._next = lasted + self._step_max
                     self._sent = True
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(
                         ctypes.c_ulong(self._thread), ctypes.py_object(StepTooLong)

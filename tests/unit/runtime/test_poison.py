@@ -132,6 +132,43 @@ def test_a_reducer_that_loops_is_ended_and_its_message_set_aside(reducer):
     assert world.case("c2").past["letter"].count == 1
 
 
+@pytest.mark.parametrize("reducer", [raises, exits, loops])
+def test_a_parked_event_that_is_poison_leaves_the_event_alone_that_opened_its_case(reducer):
+    watchdog = Watchdog(step_max=0.2, kill_after=30)
+    tiny = tiny_program(rules={("event", "Stop"): reducer, ("event", "Wait"): gives()})
+    world = World(replace(tiny, opening=frozenset({"Letter"})), guard=watchdog)
+    world.start()
+    world.accept(event("c1", "e1", "Wait"), event("c1", "e2", "Stop"), event("c1", "e3", "Letter"))
+    world.settle()
+    (one,) = world.store.quarantine()
+    assert one.envelope.id == "e2", "the parked one, not the one that opened the case"
+    record = world.case("c1")
+    assert record.opened
+    assert record.blocked == one.id.partition("#")[2]
+    assert [effect.action for effect in record.effects.values()] == ["letter"]
+    watchdog.close()
+
+
+def test_a_reducer_that_swallows_one_interruption_meets_the_next():
+    met: list[int] = []
+
+    def deaf() -> None:
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            try:
+                while time.monotonic() < end:
+                    pass
+            except StepTooLong:
+                met.append(1)
+                if len(met) == 3:
+                    return
+
+    watchdog = Watchdog(step_max=0.05, kill_after=30)
+    watchdog.run(deaf)
+    watchdog.close()
+    assert len(met) == 3
+
+
 def test_the_watchdog_interrupts_nothing_but_the_step():
     watchdog = Watchdog(step_max=0.02, kill_after=30)
     late = 0

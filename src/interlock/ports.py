@@ -118,6 +118,22 @@ class Lease(Struct, frozen=True):
     deaths: int = 0
 
 
+BeginsAs = Literal["created", "restored", "adopted"]
+
+
+@dataclass(frozen=True)
+class Life:
+    """What a store lives as long as it is only ever written forwards. A backup taken into use begins another.
+
+    began   microseconds; `incarnation` is what anchors and witnesses name
+    """
+
+    number: int
+    incarnation: str
+    began: int
+    why: str
+
+
 @dataclass(frozen=True)
 class Quarantined:
     """A message set aside, whole, with why. `blocks`: later messages of its case wait for it."""
@@ -187,11 +203,14 @@ class Unit(Protocol):
         """Records and the lsn of each one's newest entry. Absent cases are absent."""
         ...
 
-    def commands(self, *, now: int, full: frozenset[str], limit: int) -> list[Lease]:
+    def commands(
+        self, *, now: int, full: frozenset[str], limit: int, hosted: frozenset[str] | None = None
+    ) -> list[Lease]:
         """Commands that need attention now: due and free, or in the hands of a worker that died or whose lease ran
         out (`lost`).
 
-        Dependencies in `full` are left out.
+        Dependencies in `full` are left out, and automations that are not among `hosted` (None: none is), so that
+        neither uses up the limit.
         """
         ...
 
@@ -232,7 +251,12 @@ class Store(Protocol):
     def backlog(self) -> int: ...
 
     # the path
-    def ready(self, *, now: int, full: frozenset[str] = frozenset()) -> ReadySlots: ...
+    def ready(
+        self, *, now: int, full: frozenset[str] = frozenset(), hosted: frozenset[str] | None = None
+    ) -> ReadySlots:
+        """Where there is work now. `full` and `hosted` leave out commands as `Unit.commands` does."""
+        ...
+
     def units(
         self, slots: Sequence[int], *, worker: str, now: int, relay: bool = True
     ) -> AbstractContextManager[Units]:
@@ -297,6 +321,25 @@ class Store(Protocol):
 
     def open_reviews(self, *, automation: str | None, group: str | None, limit: int) -> list[tuple[CaseId, Review]]: ...
     def open_commands(self) -> list[Lease]: ...
+    def lives(self) -> list[Life]:
+        """All lives, the first one first; the last is the present one."""
+        ...
+
+    def estranged(self) -> str:
+        """Why this may not be the newest state of the store (it was copied, or put back), in words; "" normally.
+
+        A worker does not join such a store before `begin_life`.
+        """
+        ...
+
+    def begin_life(self, why: BeginsAs, *, now: int) -> Life:
+        """Take this state into use as an incarnation of its own."""
+        ...
+
+    def backup(self, path: str) -> None:
+        """Write one consistent state to a new file, beside whoever works here. Raises StoreError."""
+        ...
+
     def quarantine(self) -> list[Quarantined]: ...
     def sizes(self) -> dict[str, int]:
         """Bytes per table."""

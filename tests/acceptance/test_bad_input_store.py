@@ -229,15 +229,17 @@ def change(path: Path, sql: str) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize(("step", "hint"), [(1, "newer version"), (-1, "version that made it")])
-def test_a_database_of_another_version(tmp_path: Path, step: int, hint: str) -> None:
+@pytest.mark.parametrize(
+    ("schema", "hint"), [(handshake.SCHEMA + 1, "newer version"), (handshake.FIRST - 1, "version that made it")]
+)
+def test_a_database_of_another_version(tmp_path: Path, schema: int, hint: str) -> None:
     folder = office(tmp_path)
     submit(folder, ordered("p0"))
-    change(folder / "interlock.db", f"PRAGMA user_version = {handshake.SCHEMA + step}")
+    change(folder / "interlock.db", f"PRAGMA user_version = {schema}")
     before = (folder / "interlock.db").read_bytes()
     for arguments in (("submit", "--file", "events.jsonl"), ("run",), ("cases",), ("verify",)):
         told = interlock(folder, *arguments, code=OPERATOR)
-        assert f"schema {handshake.SCHEMA + step}" in told.err and hint in told.err, told
+        assert f"schema {schema}" in told.err and hint in told.err, told
     assert (folder / "interlock.db").read_bytes() == before
 
 

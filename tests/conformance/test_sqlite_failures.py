@@ -219,7 +219,7 @@ def test_another_number_of_slots_is_refused(opened: Any) -> None:
 # --- two versions of the program
 
 
-@pytest.mark.parametrize("schema", [handshake.SCHEMA + 1, handshake.SCHEMA - 1])
+@pytest.mark.parametrize("schema", [handshake.SCHEMA + 1, handshake.FIRST - 1])
 def test_another_schema_is_refused(path: Path, opened: Any, schema: int) -> None:
     opened().close()
     change(path, f"PRAGMA user_version = {schema}")

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from interlock.assembly.embedding import Handle, Interlock, Snapshot
     from interlock.assembly.hosting import hosted
-    from interlock.assembly.opening import open_store
+    from interlock.assembly.opening import open_store, open_to_read
     from interlock.assembly.running import Ended, run_worker
 
-__all__ = ["Ended", "Handle", "Interlock", "Snapshot", "hosted", "open_store", "run_worker"]
+__all__ = ["Ended", "Handle", "Interlock", "Snapshot", "hosted", "open_store", "open_to_read", "run_worker"]
 
 _HOMES = {
     "Ended": "running",
@@ -29,6 +29,7 @@ _HOMES = {
     "Snapshot": "embedding",
     "hosted": "hosting",
     "open_store": "opening",
+    "open_to_read": "opening",
     "run_worker": "running",
 }
 

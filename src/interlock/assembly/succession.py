@@ -17,7 +17,7 @@ from interlock.releases import Release
 from interlock.releases.manifest import Manifest
 from interlock.releases.succession import Held, Obstacle, obstacles
 from interlock.vocabulary.case import CaseRecord
-from interlock.vocabulary.errors import DefinitionErrors, Problem, Refused
+from interlock.vocabulary.errors import DefinitionErrors, Problem, Refused, StoreCorrupt
 from interlock.vocabulary.events import Envelope, EventBody
 
 PAGE = 500
@@ -56,7 +56,7 @@ def unreadable(store: Store, release: Release) -> list[Problem]:
     for id_, automation, _ in store.releases():
         body = store.release(id_) if automation == release.name and id_ != release.id else None
         if body is not None:
-            for one in obstacles(release.loaded.definition, Manifest.from_bytes(body)):
+            for one in obstacles(release.loaded.definition, _manifest(id_, body)):
                 wanted.setdefault((one.held, one.name), []).append(one)
     found: dict[str, Problem] = {}
     for record in _cases(store, release.name) if wanted else ():
@@ -68,6 +68,16 @@ def unreadable(store: Store, release: Release) -> list[Problem]:
         if not wanted:
             break
     return sorted(found.values(), key=lambda problem: (problem.file, problem.line, problem.message))
+
+
+def _manifest(id_: str, body: bytes) -> Manifest:
+    try:
+        return Manifest.from_bytes(body)
+    except ValueError as error:
+        raise StoreCorrupt(
+            f"Release {id_} in the database cannot be read: {error}.",
+            hint="Start the newer version of interlock if one has written it, or restore the database from a backup.",
+        ) from None
 
 
 def _cases(store: Store, automation: str) -> Iterator[CaseRecord]:

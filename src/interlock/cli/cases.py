@@ -40,7 +40,7 @@ def cases(inv: Invocation, status: str | None, automation: str | None, limit: in
 
     The oldest come first. Budget accounts are cases too: --automation interlock.budgets.
     """
-    with opening.store(inv) as store:
+    with opening.to_read(inv) as store:
         place = opening.case_id(store, inv, after) if after else None
         found = _page(store, automation, status, place, limit + 1)
         waiting = store.backlog()
@@ -133,7 +133,7 @@ def case(inv: Invocation, key: str) -> None:
     """
     from interlock.runtime.control import in_force
 
-    with opening.store(inv) as store:
+    with opening.to_read(inv) as store:
         found = opening.case_id(store, inv, key)
         record = store.case(found)
         if record is None:
@@ -312,7 +312,7 @@ def actions(inv: Invocation, key: str) -> None:
     Valid means: in the case's status, and after what already happened. Whether the policy allows it is decided when
     it is proposed.
     """
-    with opening.store(inv) as store:
+    with opening.to_read(inv) as store:
         found = opening.case_id(store, inv, key)
         record = store.case(found)
         if record is None:

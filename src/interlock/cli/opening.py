@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 SQLITE = "sqlite:///"
 
+READ_ONLY = "?mode=ro"
+"""Behind a database's name: look at it and write nothing."""
+
 
 def now() -> int:
     """Microseconds since 1970 by the machine's clock."""
@@ -37,10 +40,8 @@ def now() -> int:
 
 def database(inv: Invocation) -> Path:
     """The file that --db names."""
-    text = inv.db
-    if text.startswith(SQLITE):
-        text = text.removeprefix(SQLITE)
-    elif "://" in text:
+    text = inv.db.removesuffix(READ_ONLY).removeprefix(SQLITE)
+    if "://" in text:
         scheme = text.partition("://")[0]
         raise Refused(
             f"No store is called {scheme!r}.", code="bad_db", hint=f"Write {SQLITE}PATH or the path of a SQLite file."
@@ -56,13 +57,33 @@ def store(inv: Invocation, *, create: bool = False) -> Generator[Store]:
     from interlock.assembly import open_store
 
     path = database(inv)
-    if not create and not path.is_file():
+    if not create:
+        _must_exist(path)
+    with closing(open_store(_url(inv, path))) as opened:
+        yield opened
+
+
+@contextmanager
+def to_read(inv: Invocation) -> Generator[Store]:
+    """The store for a command that only looks. One that this user may not write is opened read-only."""
+    from interlock.assembly import open_to_read
+
+    path = database(inv)
+    _must_exist(path)
+    with closing(open_to_read(_url(inv, path))) as opened:
+        yield opened
+
+
+def _must_exist(path: Path) -> None:
+    if not path.is_file():
         raise StoreMissing(
             f"There is no database at {path}.",
             hint="Name it with --db or INTERLOCK_DB; `interlock submit` and `interlock run` make one.",
         )
-    with closing(open_store(f"{SQLITE}{path}")) as opened:
-        yield opened
+
+
+def _url(inv: Invocation, path: Path) -> str:
+    return f"{SQLITE}{path}{READ_ONLY if inv.db.endswith(READ_ONLY) else ''}"
 
 
 def has_automation(inv: Invocation) -> bool:

@@ -31,7 +31,7 @@ def quarantine() -> None:
 )
 def list_(inv: Invocation) -> None:
     """List messages in quarantine."""
-    with opening.store(inv) as store:
+    with opening.to_read(inv) as store:
         found = store.quarantine()
     if inv.json:
         screen.document({"quarantine": [_data(one) for one in found]})
@@ -47,7 +47,7 @@ def list_(inv: Invocation) -> None:
 @click.argument("id_", metavar="ID")
 def show(inv: Invocation, id_: str) -> None:
     """Show a message in quarantine, whole. ID is its id in the list, or its case."""
-    with opening.store(inv) as store:
+    with opening.to_read(inv) as store:
         one = _find(store, inv, id_)
     if inv.json:
         screen.document({**_data(one), "message": _message(one)})

@@ -39,7 +39,7 @@ def explain(inv: Invocation, id_: str) -> None:
     from interlock.ledger import explain as explain_in
     from interlock.vocabulary.ids import parse_full_id
 
-    with opening.store(inv) as store:
+    with opening.to_read(inv) as store:
         name = id_
         try:
             parse_full_id(id_)
@@ -71,7 +71,7 @@ def history(inv: Invocation, case: str, at: str | None) -> None:
     from interlock.ledger import history as history_in
 
     moment = None if at is None else opening.moment_us(at, at=opening.now())
-    with opening.store(inv) as store:
+    with opening.to_read(inv) as store:
         told = history_in(store, opening.case_id(store, inv, case), at=moment)
     if inv.json:
         screen.document(told.to_data())
@@ -102,7 +102,7 @@ def report(inv: Invocation, since: str, until: str, automation: str | None) -> N
     start, end = opening.moment_us(since, at=now), opening.moment_us(until, at=now)
     if start >= end:
         raise click.UsageError("--since lies behind --until.")
-    with opening.store(inv) as store:
+    with opening.to_read(inv) as store:
         known = opening.known_automations(store)
         if automation is not None and automation not in known:
             raise NotFound(
@@ -134,7 +134,7 @@ def tail(inv: Invocation, case: str | None, follow: bool, limit: int, automation
     from interlock.ledger import advance, cursor
     from interlock.ledger import tail as tail_of
 
-    with opening.store(inv) as store:
+    with opening.to_read(inv) as store:
         only = opening.case_id(store, inv, case) if case else None
         place = cursor(store)
         for line in tail_of(store, limit=limit, automation=automation, case=only):
@@ -176,7 +176,7 @@ def verify(inv: Invocation, level: int, anchor_file: str | None, against: str | 
     witness = None
     if against is not None:
         witness = Anchor.from_data(opening.json_value(f"@{against}", "--against"))
-    with opening.store(inv) as store, screen.progress(quiet=inv.json) as progress:
+    with opening.to_read(inv) as store, screen.progress(quiet=inv.json) as progress:
         told = verify_in(
             store, level=level, against=witness, progress=lambda done, total: progress("verifying", done, total)
         )

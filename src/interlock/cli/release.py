@@ -27,7 +27,7 @@ def release() -> None:
 @command(name="list", examples="interlock release list", codes=[exits.OPERATOR], app=False)
 def list_(inv: Invocation) -> None:
     """List the releases that have worked on this database, oldest first."""
-    with opening.store(inv) as store:
+    with opening.to_read(inv) as store:
         found = sorted(store.releases(), key=lambda one: one[2])
     if inv.json:
         screen.document(
@@ -140,7 +140,7 @@ def _manifest(inv: Invocation, name: str) -> Manifest:
         if not (Path(name) / "automation.py").is_file():
             raise NotFound(f"{name} is no automation: it has no automation.py.", code="no_automation")
         return load_release(name).manifest
-    with opening.store(inv) as store:
+    with opening.to_read(inv) as store:
         ids = [id_ for id_, _, _ in store.releases() if id_.startswith(name)]
         if len(ids) > 1:
             raise Refused(

@@ -45,7 +45,7 @@ def reviews(inv: Invocation, id_: str | None, group: str | None, automation: str
 
     The list begins with what expires first. ID is a review, or a case that has one.
     """
-    with opening.store(inv) as store:
+    with opening.to_read(inv) as store:
         if id_ is not None:
             case, review = open_review(store, inv, id_)
             words = in_words(store, case, review)

@@ -66,6 +66,7 @@ class Cycle:
     reopens    dependencies whose breaker is open, and when it may be tried again
     in_hand    whether this worker is carrying out a command already
     recent     records that need not be read again
+    only       the hosted automations, where commands of others have been met: the store is then to leave those out
     """
 
     hosted: Mapping[str, Hosted]
@@ -79,6 +80,7 @@ class Cycle:
     guard: Guard = field(default_factory=Unguarded)
     rooms: dict[str, int] = field(default_factory=dict[str, int])
     recent: Recent | None = None
+    only: frozenset[str] | None = None
 
     def room(self, dependency: str) -> int:
         room = self.rooms.get(dependency)
@@ -98,7 +100,10 @@ class Cycle:
 
 @dataclass
 class Taken:
-    """What a unit came to. `writes` None: there was nothing to do. `launch` runs after the commit, never before."""
+    """What a unit came to. `writes` None: there was nothing to do. `launch` runs after the commit, never before.
+
+    `foreign`: commands of automations that are not hosted here stood among those looked at.
+    """
 
     writes: Writes | None
     launch: list[Lease]
@@ -110,6 +115,7 @@ class Taken:
     quarantined: list[Quarantined]
     turns: int = 0
     epoch: int = -1
+    foreign: bool = False
 
 
 def take_turns(unit: Unit, cycle: Cycle, outcomes: Sequence[Envelope], *, limit: int, look: bool) -> Taken:
@@ -135,6 +141,7 @@ class _Turns:
         self._waiting: deque[Lease] = deque()
         self._tried: set[str] = set()
         self._turns = 0
+        self._foreign = False
 
     def run(self, outcomes: Sequence[Envelope], *, limit: int, look: bool) -> Taken:
         unit, draft, cycle = self._unit, self._draft, self._cycle
@@ -158,6 +165,7 @@ class _Turns:
             quarantined=self._quarantined,
             turns=self._turns,
             epoch=unit.epoch,
+            foreign=self._foreign,
         )
 
     # --- messages
@@ -218,7 +226,8 @@ class _Turns:
     def _starts(self, *, look: bool) -> None:
         unit, draft, cycle = self._unit, self._draft, self._cycle
         if look:
-            leases = unit.commands(now=unit.now, full=cycle.full, limit=STARTS_PER_UNIT_MAX)
+            leases = unit.commands(now=unit.now, full=cycle.full, limit=STARTS_PER_UNIT_MAX, hosted=cycle.only)
+            self._foreign = any(one.command.automation not in cycle.hosted for one in leases)
             # What was not looked for may be here: the slot is to be looked at again when there is room.
             self._starved |= cycle.full
             fresh = [

@@ -160,6 +160,8 @@ class Worker:
         self._in_cycle: frozenset[int] = frozenset()
         # A cycle that asks the store what is ready may be in any slot.
         self._in_any = False
+        # Whether others' automations have work here, which must not stand before ours.
+        self._foreign = False
         self._stopping = False
         self._drained_by: int | None = None
         self._frozen_told = False
@@ -385,6 +387,7 @@ class Worker:
             frozen=self.clock.frozen,
             guard=self._guard,
             recent=self._recent,
+            only=frozenset(self._hosted) if self._foreign else None,
         )
         due = self._next_due is not None and self._next_due <= now and not self.clock.frozen
         polled = self._next_poll <= now and (self._pace.poll is not None or self._next_poll == 0)
@@ -410,7 +413,7 @@ class Worker:
             came.clock_accepted = clock_accepted_at(store.control()) > plan.now
         slots = plan.slots
         if plan.ready:
-            hint = store.ready(now=plan.now, full=plan.cycle.full)
+            hint = store.ready(now=plan.now, full=plan.cycle.full, hosted=plan.cycle.only)
             came.ready, came.next_due = hint.slots, hint.next_due
             for slot in sorted(hint.slots):
                 if slot in slots:
@@ -474,6 +477,9 @@ class Worker:
             launch += taken.launch
             if taken.withdrawn:
                 self.dispatcher.withdraw(taken.withdrawn)
+            if taken.foreign and not self._foreign:
+                self._foreign = True
+                self.look_everywhere()
             if taken.more:
                 self._dirty[slot] = self._dirty.get(slot, False)
             for dependency in taken.starved:

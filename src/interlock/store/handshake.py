@@ -1,18 +1,23 @@
 """Make the schema, and refuse a database that this program does not speak with.
 
 A file says whose it is (application id), which layout it has (user version) and which meaning of the kernel has
-written in it (semantics). An older layout is refused rather than guessed at, a newer one as well. A program with
-newer semantics takes the database over: it says so in every slot's row, where a program still running with the old
-meaning reads it with its next unit and stops.
+written in it (semantics). An older numbered layout is brought to this program's, number after number, in the
+transaction that opens the database; a newer one is refused, and so is one without a number that is known. A program
+with newer semantics takes the database over: it says so in every slot's row, where a program still running with the
+old meaning reads it with its next unit and stops.
+
+INVARIANT: a migration is all or nothing, and none begins while a worker of an older program may be writing.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from interlock.store import lives
 from interlock.store.driver import Connection
-from interlock.store.sql import queries, schema
+from interlock.store.sql import migrations, queries, schema
 from interlock.vocabulary.entry import GENESIS
 from interlock.vocabulary.errors import StoreCorrupt, StoreError, StoreVersion
 from interlock.vocabulary.facts import SEMANTICS
@@ -20,7 +25,13 @@ from interlock.vocabulary.facts import SEMANTICS
 APPLICATION = 0x494C_4B31
 """Says that a SQLite file is a database of the interlock ("ILK1"; SQLite keeps it in the header)."""
 
-SCHEMA = 1
+FIRST = 1
+"""The oldest numbered layout that there has been."""
+
+SCHEMA = 2
+"""The layout that this program speaks. The next one is a file in `sql/migrations` and the same change in
+`sql/schema.sql`.
+"""
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,9 @@ def create(db: Connection, *, n_slots: int, program: str, now: int) -> None:
     for statement in schema.split(";\n"):
         if statement.strip():
             db.execute(statement)
-    db.execute(queries["meta_add"], (program, SEMANTICS, n_slots, str(uuid.uuid4()), now))
+    incarnation = str(uuid.uuid4())
+    db.execute(queries["meta_add"], (program, SEMANTICS, n_slots, incarnation, now))
+    lives.begin(db, incarnation, now, "created")
     db.executemany(queries["slot_add"], [(slot, GENESIS, SEMANTICS) for slot in range(n_slots)])
     db.execute(f"PRAGMA application_id = {APPLICATION}")
     db.execute(f"PRAGMA user_version = {SCHEMA}")
@@ -57,7 +70,7 @@ def meet(db: Connection, path: str) -> Meta:
     if found != SCHEMA:
         raise StoreVersion(
             f"{path} has database schema {found}; this program speaks schema {SCHEMA}.",
-            hint="Start the newer version of interlock." if found > SCHEMA else "Start the version that made it.",
+            hint="Start the newer version of interlock." if found > SCHEMA else _older(found),
         )
     row = db.execute(queries["meta"]).fetchone()
     if row is None:
@@ -70,6 +83,33 @@ def meet(db: Connection, path: str) -> Meta:
             hint="Start the newer version of interlock.",
         )
     return meta
+
+
+def migrate(db: Connection, path: str, *, alive: Callable[[], list[str]]) -> int:
+    """Inside a transaction: bring an older numbered layout to this program's. Returns the number that was found.
+
+    `alive` names the workers that may be writing: none of them knows the new layout. Raises StoreVersion.
+    """
+    found = _pragma(db, "user_version")
+    if _pragma(db, "application_id") != APPLICATION or not FIRST <= found < SCHEMA:
+        return found
+    at_work = alive()
+    if at_work:
+        raise StoreVersion(
+            f"{path} has database schema {found}, and a worker of an older interlock is using it ({at_work[0]}).",
+            hint=f"Stop it first; this program then brings the database to schema {SCHEMA}.",
+        )
+    for number in range(found + 1, SCHEMA + 1):
+        for statement in migrations[number]:
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version = {SCHEMA}")
+    return found
+
+
+def _older(found: int) -> str:
+    if found < FIRST:
+        return "Start the version that made it."
+    return "Open it once where it may be written: this program then brings it to its own layout."
 
 
 def take_over(db: Connection) -> None:

@@ -114,7 +114,7 @@ class FileLiveness:
         if worker in self._held:
             return False
         try:
-            handle = os.open(self._path(worker), os.O_RDWR)
+            handle = os.open(self._path(worker), os.O_RDONLY)
         except FileNotFoundError:
             return True
         try:

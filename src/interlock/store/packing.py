@@ -89,6 +89,14 @@ def packing(db: Connection) -> Packing:
     return Packing({**known, name: WORDS}, name)
 
 
+def known_packing(db: Connection) -> Packing:
+    """The dictionaries of a database that is only read."""
+    known = _dictionaries(db)
+    if not known:
+        raise StoreCorrupt("The database has lost its dictionaries.", hint="Restore it from a backup.")
+    return Packing(known, max(known))
+
+
 def _dictionaries(db: Connection) -> dict[int, bytes]:
     return dict(db.execute(queries["dictionaries"]).fetchall())
 

@@ -11,20 +11,23 @@ transaction is rolled back before the error leaves, and the store can be used ag
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
+import uuid
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Literal, NoReturn, cast
 
-from interlock.ports import Caps, Control, Lease, Quarantined, ReadySlots, Receipt, Units
-from interlock.store import control, door, handshake, readiness, reading, relay, workers, writes
+from interlock.ports import BeginsAs, Caps, Control, Lease, Life, Quarantined, ReadySlots, Receipt, Units
+from interlock.store import control, door, handshake, lives, readiness, reading, relay, workers, writes
 from interlock.store.driver import AFTER_COMMIT, BEFORE_COMMIT, Connection, Cut, StatementFaults
 from interlock.store.liveness import FileLiveness, Liveness, MemoryLiveness
-from interlock.store.packing import Packing, packing
+from interlock.store.packing import Packing, known_packing, packing
 from interlock.store.place import Place
 from interlock.store.sql import queries
 from interlock.store.unit import ClaimedUnit
@@ -74,6 +77,7 @@ def open_sqlite(
     create: bool = True,
     durability: Durability | None = None,
     busy_ms: int = BUSY_MS,
+    read_only: bool = False,
     faults: StatementFaults | None = None,
 ) -> SqliteStore:
     """Open a database, making it if there is none and `create` says so. ":memory:" ends with the store.
@@ -81,6 +85,7 @@ def open_sqlite(
     n_slots      of a new database; of an existing one it must agree with what it has
     durability   what `caps` says: "fsync" for files, "lazy" in memory, which nothing outlives; a test may say otherwise
     busy_ms      how long to wait for another process before StoreBusy
+    read_only    for a file, folder or disk that may not be written: nothing is, and whatever would raises StoreReadOnly
     faults       called before each write and around each commit (see `driver.StatementFaults`)
 
     Raises StoreVersion, StoreCorrupt, StoreReadOnly, StoreBusy, StoreFull; NotFound: there is none and none to be made.
@@ -95,16 +100,20 @@ def open_sqlite(
         raise StoreError(f"A store of {n_slots} slots cannot hold anything.", code="store_slots", hint="Use 1 or more.")
     if name != MEMORY and not create and not Path(name).is_file():
         raise NotFound(f"There is no database at {name}.", hint="Check the path, or create one with `interlock init`.")
-    writer = _connect(name, busy_ms)
+    liveness = MemoryLiveness() if name == MEMORY else FileLiveness(Path(f"{name}.workers"))
+    writer = _connect_read_only(name, busy_ms) if read_only else _connect(name, busy_ms)
     try:
         with _translated(name):
-            meta, dictionaries = _prepare(writer, name, n_slots)
-            reader = writer if name == MEMORY else _reader(name, busy_ms)
+            if read_only:
+                meta, dictionaries = _look(writer, name, n_slots)
+                reader = writer
+            else:
+                meta, dictionaries = _prepare(writer, name, n_slots, liveness)
+                reader = writer if name == MEMORY else _reader(name, busy_ms)
     except BaseException:
         writer.close()
         raise
     caps = Caps(meta.n_slots, durability or ("lazy" if name == MEMORY else "fsync"), "database", meta.incarnation)
-    liveness = MemoryLiveness() if name == MEMORY else FileLiveness(Path(f"{name}.workers"))
     return SqliteStore(name, writer, reader, caps, dictionaries, liveness, faults)
 
 
@@ -174,9 +183,11 @@ class SqliteStore:
 
     # --- the path
 
-    def ready(self, *, now: int, full: frozenset[str] = frozenset()) -> ReadySlots:
+    def ready(
+        self, *, now: int, full: frozenset[str] = frozenset(), hosted: frozenset[str] | None = None
+    ) -> ReadySlots:
         with self._reading() as db:
-            return readiness.ready(db, now, full)
+            return readiness.ready(db, now, full, hosted)
 
     @contextmanager
     def units(self, slots: Sequence[int], *, worker: str, now: int, relay: bool = True) -> Generator[Units]:
@@ -206,6 +217,14 @@ class SqliteStore:
     # --- workers
 
     def join(self, worker: str, *, now: int) -> None:
+        why = self.estranged()
+        if why:
+            raise StoreError(
+                f"{self._path} may not be the newest state of this database: {why}. "
+                "An effect that it holds as undone may have been carried out.",
+                code="store_estranged",
+                hint="`interlock recover` says what to do.",
+            )
         again = self._liveness.holds(worker)
         self._liveness.hold(worker)
         with self._writing() as db:
@@ -230,11 +249,13 @@ class SqliteStore:
                 workers.bury(db, name, now)
             workers.beat(db, worker, now)
         self._clear(dead, but=worker)
+        self._testify()
 
     def leave(self, worker: str) -> None:
         with self._writing() as db:
             workers.leave(db, worker)
         self._liveness.release(worker)
+        self._testify()
 
     def declare_dead(self, worker: str, *, now: int) -> None:
         """Record a death that no lock can show: a worker in memory that a test has killed."""
@@ -252,6 +273,60 @@ class SqliteStore:
         with self._reading() as db:
             known = workers.registered(db)
         return [name for name in known if not self._liveness.is_dead(name)]
+
+    # --- lives
+
+    def lives(self) -> list[Life]:
+        with self._reading() as db:
+            return lives.every(db)
+
+    def estranged(self) -> str:
+        if self._path == MEMORY:
+            return ""
+        # The witness is read first: what it has seen was committed before, so the database must hold as much.
+        witness = lives.read_witness(self._witness)
+        with self._reading() as db:
+            return lives.estranged(db, lives.number_of(Path(self._path)), witness)
+
+    def begin_life(self, why: BeginsAs, *, now: int) -> Life:
+        incarnation = str(uuid.uuid4())
+        with self._writing() as db:
+            lives.begin(db, incarnation, now, why, None if self._path == MEMORY else self._file_number())
+            life, _ = lives.current(db)
+        self._caps = replace(self._caps, incarnation=incarnation)
+        self._testify()
+        return life
+
+    def backup(self, path: str) -> None:
+        if Path(path).exists():
+            raise StoreError(
+                f"{path} exists.", code="exists", hint="A backup never overwrites anything; name another file."
+            )
+        part = Path(f"{path}.part")
+        part.unlink(missing_ok=True)
+        try:
+            _copy(self._path, self._writer if self._path == MEMORY else None, part)
+            part.replace(path)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written: {error}.", code="store_open") from error
+        finally:
+            part.unlink(missing_ok=True)
+
+    @property
+    def _witness(self) -> Path:
+        return Path(f"{self._path}.life")
+
+    def _file_number(self) -> int | None:
+        return lives.number_of(Path(self._path))
+
+    def _testify(self) -> None:
+        """Renew what says how far this life has come. A disk that takes nothing leaves the witness older, not wrong."""
+        if self._path == MEMORY:
+            return
+        with self._reading() as db:
+            seen = lives.Witness(self._caps.incarnation, lives.epochs(db))
+        with suppress(OSError):
+            lives.write_witness(self._witness, seen)
 
     # --- control and releases
 
@@ -366,7 +441,7 @@ class SqliteStore:
     @contextmanager
     def _reading(self) -> Generator[Connection]:
         with self._read_lock:
-            if self._reader is self._writer:
+            if self._path == MEMORY:
                 with _translated(self._path):
                     yield self._reader
                 return
@@ -393,8 +468,76 @@ def _reader(name: str, busy_ms: int) -> sqlite3.Connection:
     return reader
 
 
-def _prepare(writer: sqlite3.Connection, name: str, n_slots: int | None) -> tuple[handshake.Meta, Packing]:
-    """Settings of the connection, the schema if the file is new, and the handshake."""
+def _connect_read_only(name: str, busy_ms: int) -> sqlite3.Connection:
+    """A connection that writes nothing, not even the shared memory of the log where its folder may not be written."""
+    path = Path(name).absolute()
+    with _translated(name):
+        try:
+            # Its header is read with the first statement, so that is where a log that cannot be shared shows.
+            return _asked(_connect_uri(f"{path.as_uri()}?mode=ro", busy_ms))
+        except sqlite3.OperationalError as error:
+            log = Path(f"{path}-wal")
+            if not path.is_file() or error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+                raise
+            if log.is_file() and log.stat().st_size:
+                raise StoreReadOnly(
+                    f"{name} has a log of changes ({log.name}) that cannot be read where nothing may be written.",
+                    hint=f"Copy both files to a folder of your own and name the copy of {path.name}.",
+                ) from error
+            return _asked(_connect_uri(f"{path.as_uri()}?mode=ro&immutable=1", busy_ms))
+
+
+def _connect_uri(uri: str, busy_ms: int) -> sqlite3.Connection:
+    return sqlite3.connect(
+        uri, uri=True, timeout=busy_ms / 1000, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+
+
+def _asked(connection: sqlite3.Connection) -> sqlite3.Connection:
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _look(reader: sqlite3.Connection, name: str, n_slots: int | None) -> tuple[handshake.Meta, Packing]:
+    """The handshake of one who only looks."""
+    reader.execute("PRAGMA query_only = ON")
+    reader.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
+    meta = handshake.meet(reader, name)
+    handshake.agree(meta, n_slots, name)
+    return meta, known_packing(reader)
+
+
+def _copy(name: str, source: sqlite3.Connection | None, target: Path) -> None:
+    """One consistent state of a database, whole on the disk when this returns.
+
+    In one step, which is one read transaction: beside it others write, and none of that is in the copy.
+    """
+    with _translated(name):
+        reader = source or _connect_read_only(name, BUSY_MS)
+        try:
+            copy = sqlite3.connect(target, isolation_level=None)
+            try:
+                reader.backup(copy, pages=-1)
+                found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+            finally:
+                copy.close()
+        finally:
+            if source is None:
+                reader.close()
+    if found != "ok":
+        raise StoreCorrupt(f"{name} is damaged; its copy is of no use: {found}.", hint="Restore it from a backup.")
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _prepare(
+    writer: sqlite3.Connection, name: str, n_slots: int | None, liveness: Liveness
+) -> tuple[handshake.Meta, Packing]:
+    """Settings of the connection, the schema if the file is new, migrations if it is old, and the handshake."""
     writer.execute("PRAGMA foreign_keys = OFF")
     writer.execute(
         "PRAGMA secure_delete = OFF"
@@ -407,11 +550,17 @@ def _prepare(writer: sqlite3.Connection, name: str, n_slots: int | None) -> tupl
         if handshake.is_new(writer):  # Asked again under the lock: two processes may have come to a new file together.
             now = time.time_ns() // 1000
             handshake.create(writer, n_slots=n_slots or SLOTS, program=metadata.version("interlock"), now=now)
+            Path(f"{name}.life").unlink(missing_ok=True)  # The witness of a database that is gone.
+        handshake.migrate(
+            writer, name, alive=lambda: [one for one in workers.registered(writer) if not liveness.is_dead(one)]
+        )
         meta = handshake.meet(writer, name)
         handshake.agree(meta, n_slots, name)
         if meta.semantics < handshake.SEMANTICS:
             handshake.take_over(writer)
         dictionaries = packing(writer)
+        if name != MEMORY and lives.current(writer)[1] is None and (number := lives.number_of(Path(name))) is not None:
+            lives.settle_in(writer, number)
         writer.execute("COMMIT")
     except BaseException:
         _roll_back(writer)

@@ -8,6 +8,7 @@ INVARIANT: every statement here binds the unit's slot.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -34,6 +35,9 @@ COMMANDS_DUE_EXCEPT = queries["commands_due_except"]
 
 READY, LEASED, HELD, LOST = range(4)
 """States of a command, as stored."""
+
+ALL = -1
+"""As a LIMIT: no limit."""
 
 
 class ClaimedUnit:
@@ -100,14 +104,19 @@ class ClaimedUnit:
                 self.statuses[id_] = status
         return found
 
-    def commands(self, *, now: int, full: frozenset[str], limit: int) -> list[Lease]:
+    def commands(
+        self, *, now: int, full: frozenset[str], limit: int, hosted: frozenset[str] | None = None
+    ) -> list[Lease]:
         if not self._commands_due and now <= self._now_asked:
             return []
+        most = limit if hosted is None else ALL
         if full:
             excepted = msgspec.json.encode(sorted(full)).decode()
-            rows = self._db.execute(COMMANDS_DUE_EXCEPT, (self.slot, now, limit, excepted))
+            rows = self._db.execute(COMMANDS_DUE_EXCEPT, (self.slot, now, most, excepted))
         else:
-            rows = self._db.execute(COMMANDS_DUE, (self.slot, now, limit))
+            rows = self._db.execute(COMMANDS_DUE, (self.slot, now, most))
+        if hosted is not None:  # The limit counts what the asker can take; the others stay unseen.
+            rows = islice((row for row in rows if row[0].partition("/")[0] in hosted), limit)
         found: list[Lease] = []
         for id_, state, token, deaths, body in rows:
             if state == LEASED:  # Its lease ran out: noticed here for the first time, and counted if this unit commits.

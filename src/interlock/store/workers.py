@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from interlock.store.driver import Connection
 from interlock.store.sql import queries
-from interlock.store.unit import timer_message
+from interlock.store.unit import ALL, timer_message
 from interlock.store.writes import inbox_row
 from interlock.vocabulary.errors import StoreConflict
 
@@ -30,9 +30,6 @@ INBOX_ADD = queries["inbox_add"]
 ATTEMPT = queries["attempt"]
 ATTEMPTS = queries["attempts"]
 RENEW = queries["renew"]
-
-ALL = -1
-"""As a LIMIT: no limit."""
 
 
 def registered(db: Connection) -> list[str]:

@@ -13,7 +13,7 @@ from interlock.store.sql import parse, queries, schema
 
 FOLDER = Path(interlock.store.__file__).parent
 UNIT_FILES = ("unit.py", "writes.py")
-GLOBAL_TABLES = {"meta", "dictionaries", "releases", "workers"}
+GLOBAL_TABLES = {"meta", "dictionaries", "releases", "workers", "lives"}
 PER_SLOT = set(re.findall(r"CREATE TABLE (\w+)", schema)) - GLOBAL_TABLES
 
 
@@ -75,7 +75,7 @@ SCANS_ALLOWED = {
     "inbox_count": "inbox", "timers_ready": "slots", "timers_next": "slots", "slots_in_danger": "slots",
     "worker_commands_lost": "commands", "commands_release": "commands", "commands": "commands", "control_set": "slots",
     "heads": "slots", "releases": "releases", "workers": "workers", "quarantine": "quarantine", "sizes": "d",
-    "meta_semantics": "meta", "dictionaries": "dictionaries", "slots_semantics": "slots", "reviews": "reviews",
+    "life": "lives", "lives": "lives", "epochs": "slots", "meta_incarnation": "meta", "meta_semantics": "meta", "dictionaries": "dictionaries", "slots_semantics": "slots", "reviews": "reviews",
 }  # fmt: skip
 
 

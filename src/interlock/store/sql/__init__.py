@@ -2,6 +2,10 @@
 
 `queries["inbox"]` is the statement after the line `-- name: inbox`. Comments are cut off: the driver recognises a
 write by how its text begins, and a shorter text is cheaper to look up.
+
+`schema` makes a new database. `migrations` bring one of an older layout there: the files `migrations/NNNN_what.sql`,
+of which NNNN is the layout that it leads to. A layout that has been released is never edited; the next change is the
+next number, and a test compares the database made new with the one that came all the way.
 """
 
 from __future__ import annotations
@@ -27,9 +31,21 @@ def parse(text: str) -> dict[str, str]:
     return found
 
 
+def script(text: str) -> tuple[str, ...]:
+    """The statements of a file that is run whole, in order. Each ends with a semicolon at the end of a line."""
+    bare = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
+    return tuple(statement.strip() for statement in f"{bare}\n".split(";\n") if statement.strip())
+
+
 def _text(file: str) -> str:
     return Path(__file__).with_name(file).read_text(encoding="utf-8")
 
 
+def _migrations() -> dict[int, tuple[str, ...]]:
+    files = sorted(Path(__file__).with_name("migrations").glob("*.sql"))
+    return {int(file.name.partition("_")[0]): script(file.read_text(encoding="utf-8")) for file in files}
+
+
 queries: Mapping[str, str] = parse(_text("queries.sql"))
 schema: str = _text("schema.sql")
+migrations: Mapping[int, tuple[str, ...]] = _migrations()

@@ -77,6 +77,10 @@ SELECT DISTINCT slot FROM (
     SELECT slot FROM commands WHERE dependency = ?1 AND due <= ?2 ORDER BY due LIMIT 512
 )
 
+-- name: commands_ready_named
+-- All of them, for a reader that stops where it has found enough of those that it can take.
+SELECT slot, id FROM commands WHERE dependency = ?1 AND due <= ?2 ORDER BY due
+
 -- name: commands_next
 SELECT min(due) FROM commands WHERE dependency = ? AND due > ?
 
@@ -377,6 +381,26 @@ INSERT INTO slots (slot, head, semantics) VALUES (?, ?, ?)
 
 -- name: meta
 SELECT program, semantics, n_slots, incarnation FROM meta WHERE only = 1
+
+-- name: life_add
+INSERT INTO lives (incarnation, began, why, file) VALUES (?, ?, ?, ?)
+
+-- name: life
+SELECT life, incarnation, began, why, file FROM lives ORDER BY life DESC LIMIT 1
+
+-- name: lives
+SELECT life, incarnation, began, why FROM lives ORDER BY life
+
+-- name: life_file
+-- 1 number of the file
+UPDATE lives SET file = ?1 WHERE life = (SELECT max(life) FROM lives)
+
+-- name: meta_incarnation
+UPDATE meta SET incarnation = ?
+
+-- name: epochs
+-- Grows with every unit that has committed, so it is what a later state of one life has more of.
+SELECT sum(epoch) FROM slots
 
 -- name: meta_semantics
 UPDATE meta SET semantics = ?

@@ -1,4 +1,4 @@
--- Schema 1 of the store on SQLite.
+-- The layout of the store on SQLite as it is made new. A database of an older layout gets there by `migrations/`, number after number.
 --
 -- slot comes first in every primary key: a unit's statements each bind one. At most two rows per case lie at random positions and stay
 -- (its place in the index of cases, and one of seen per event from outside); everything else is appended, or is deleted when done.
@@ -13,6 +13,16 @@ CREATE TABLE meta (
     n_slots INTEGER NOT NULL,
     incarnation TEXT NOT NULL,
     created INTEGER NOT NULL
+);
+
+-- Which life of the database this is, and which file it was lived in: how a copy and a restored backup are told from
+-- the database that they were made of.
+CREATE TABLE lives (
+    life INTEGER PRIMARY KEY,
+    incarnation TEXT NOT NULL,
+    began INTEGER NOT NULL,
+    why TEXT NOT NULL,              -- created, restored, adopted
+    file INTEGER                    -- number of the file on its disk; NULL: not seen yet, or in memory
 );
 
 -- What bodies were packed with: everything that a reader needs besides deflate itself.

@@ -23,8 +23,11 @@ def handled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 READING = [
-    ("explain", "p0"), ("history", "p0"), ("verify",), ("report", "--since", "2020-01-01", "--until", "2100-01-01"), ("tail",), ("cases",),
-    ("case", "p0"), ("actions", "p0"), ("reviews",), ("release", "list"), ("quarantine", "list"),
+    tuple(line.split())
+    for line in (
+        "explain p0", "history p0", "verify", "report --since 2020-01-01 --until 2100-01-01", "tail", "cases",
+        "case p0", "actions p0", "reviews", "release list", "quarantine list",
+    )
 ]  # fmt: skip
 
 
@@ -65,7 +68,7 @@ def test_a_user_without_the_right_to_write_reads_all_the_same(handled: Path, tmp
                 with pytest.raises(StoreReadOnly):
                     store.set_control(["all"])
                 os._exit(0)
-            except BaseException:
+            except BaseException:  # noqa: BLE001 - a forked child of pytest must not go on as pytest
                 os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert [one.name for one in folder.iterdir()] == ["evidence.db"]

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from interlock.ports import ReadySlots, Writes
+from interlock.vocabulary.action import Command
 from interlock.vocabulary.errors import InterlockBug, StoreConflict
-from tests.conformance.building import CASE, ELSEWHERE, NEIGHBOUR, SLOT, command, free, one_unit, record
+from interlock.vocabulary.ids import CaseId
+from tests.conformance.building import CASE, ELSEWHERE, NEIGHBOUR, SLOT, command, free, one_unit, record, turn
 
 NOBODY: frozenset[str] = frozenset()
 
@@ -167,3 +169,39 @@ def test_commands_of_one_slot_are_not_another_slots(store: Any) -> None:
     write(store, commands_put=[command(), command(case=NEIGHBOUR)])
     assert len(free(store)) == 2
     assert free(store, 2) == []
+
+
+# --- automations that the asking worker does not host
+
+
+def foreign(number: int) -> Any:
+    """A command of an automation that another worker hosts, due before everything of ours."""
+    case = CaseId("others", f"o{number}")
+    return Command(f"{case}/1.0", case.automation, case.key, "ask", "advisor:svm", 0)
+
+
+def test_work_of_other_automations_does_not_stand_before_ours(store: Any) -> None:
+    """However much of it waits, and though it has waited longer."""
+    with store.units([SLOT], worker="w", now=10) as units:
+        units[0].commit(turn(units[0], record(), commands_put=[*map(foreign, range(600)), command(due=5)]))
+    ours = frozenset({CASE.automation})
+    with store.units([SLOT], worker="w", now=10) as units:
+        unit = units[0]
+        assert {one.command.automation for one in unit.commands(now=10, full=frozenset(), limit=256)} == {"others"}
+        found = unit.commands(now=10, full=frozenset(), limit=256, hosted=ours)
+        assert [one.command.id for one in found] == [command().id]
+        assert not unit.commands(now=10, full=frozenset({"advisor:svm"}), limit=256, hosted=ours)
+        both = unit.commands(now=10, full=frozenset(), limit=700, hosted=frozenset({"others"}) | ours)
+        assert len(both) == 601
+
+
+def test_slots_with_work_of_ours_are_ready_however_much_of_others_waits_elsewhere(store: Any) -> None:
+    with store.units([SLOT, 2], worker="w", now=10) as units:
+        for unit in units:
+            if unit.slot == SLOT:
+                unit.commit(turn(unit, record(), commands_put=[*map(foreign, range(600))]))
+            else:
+                unit.commit(turn(unit, record(ELSEWHERE), commands_put=[command(case=ELSEWHERE, due=5)]))
+    assert store.ready(now=10, hosted=frozenset({CASE.automation})).slots == {2}
+    assert store.ready(now=10, hosted=frozenset({"others"})).slots == {SLOT}
+    assert SLOT in store.ready(now=10).slots

@@ -146,7 +146,7 @@ def test_one_who_only_looks_sees_everything_and_changes_nothing(tmp_path: Path, 
 def test_looking_leaves_nothing_beside_a_closed_file(tmp_path: Path, opened: Any) -> None:
     lived(opened, tmp_path / "a.db").close()
     before = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir() if file.is_file()}
-    looking = open_sqlite(tmp_path / "a.db", read_only=True)
+    looking: Any = open_sqlite(tmp_path / "a.db", read_only=True)
     assert looking.case(CASE).version == 3
     looking.close()
     assert {name: (tmp_path / name).stat().st_mtime_ns for name in before} == before

@@ -113,7 +113,8 @@ def common(*, db: bool, app: bool) -> list[click.Option]:
             metavar="URL",
             envvar="INTERLOCK_DB",
             hidden=not db,
-            help=f"The database: sqlite:///PATH or a path; ?mode=ro behind it only reads. [env INTERLOCK_DB; default {DEFAULT_DB}]",
+            help="The database: sqlite:///PATH or a path; ?mode=ro behind it only reads. "
+            f"[env INTERLOCK_DB; default {DEFAULT_DB}]",
         ),
         click.Option(
             ["--app"],

@@ -477,9 +477,6 @@ class Worker:
             launch += taken.launch
             if taken.withdrawn:
                 self.dispatcher.withdraw(taken.withdrawn)
-            if taken.foreign and not self._foreign:
-                self._foreign = True
-                self.look_everywhere()
             if taken.more:
                 self._dirty[slot] = self._dirty.get(slot, False)
             for dependency in taken.starved:
@@ -504,6 +501,9 @@ class Worker:
                 if self._pace.poll is not None:
                     # Only another process can set it going again without this worker hearing of it.
                     self._expect(now + pause)
+        if not self._foreign and any(taken.foreign for _, taken in came.taken):
+            self._foreign = True
+            self.look_everywhere()  # What was hidden behind others' work shows now.
         for slot in came.relayed:
             self._dirty[slot] = self._dirty.get(slot, False)
         self.tally.launched += len(launch)

@@ -477,7 +477,10 @@ def _connect_read_only(name: str, busy_ms: int) -> sqlite3.Connection:
             return _asked(_connect_uri(f"{path.as_uri()}?mode=ro", busy_ms))
         except sqlite3.OperationalError as error:
             log = Path(f"{path}-wal")
-            if not path.is_file() or error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            if not path.is_file() or error.sqlite_errorcode & 0xFF not in (
+                sqlite3.SQLITE_CANTOPEN,
+                sqlite3.SQLITE_READONLY,
+            ):
                 raise
             if log.is_file() and log.stat().st_size:
                 raise StoreReadOnly(

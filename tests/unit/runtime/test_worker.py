@@ -7,10 +7,12 @@ import asyncio
 import pytest
 
 from interlock.kernel.program import Propose
-from interlock.ports import NotDone
+from interlock.ports import NotDone, Writes
 from interlock.runtime.control import pause, resume
+from interlock.runtime.turns import STARTS_PER_UNIT_MAX
 from interlock.runtime.worker import Pace
 from interlock.store.sqlite import open_sqlite
+from interlock.vocabulary.action import Command
 from interlock.vocabulary.advice import Answer
 from interlock.vocabulary.entry import GENESIS, chain
 from interlock.vocabulary.errors import StoreBusy, StoreReadOnly
@@ -467,6 +469,26 @@ def test_another_automations_messages_are_left_alone_and_hold_nothing_up():
     assert world.store.backlog() == 50
     assert not world.store.quarantine()
     assert world.workers["w1"][0].tally.cycles < 50
+
+
+def test_another_automations_commands_do_not_hide_ours():
+    """More of them than a unit looks at, all due before the only one that this worker can carry out."""
+    world = World(store=open_sqlite(":memory:", n_slots=1, durability="fsync"))
+    pause(world.store, ["all"])
+    worker = world.start()
+    world.accept(event("c1", "e1"))
+    world.settle()
+    assert world.case("c1").effects
+    others = [CaseId("foreign", f"f{n}") for n in range(STARTS_PER_UNIT_MAX + 50)]
+    waiting = [Command(f"{one}/1.0", one.automation, one.key, "perform", "action:pay", 0) for one in others]
+    with world.store.units([0], worker="other", now=START) as (unit,):
+        unit.commit(Writes(now=START, head=unit.head, lsn=unit.lsn, commands_put=waiting))
+    resume(world.store, [])
+    worker.look_everywhere()
+    world.settle()
+    assert world.case("c1").status == "paid"
+    assert len(world.store.open_commands()) == len(others)
+    assert worker.tally.cycles < 50
 
 
 def test_budgets_of_many_cases_are_exact():

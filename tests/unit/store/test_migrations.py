@@ -25,7 +25,9 @@ def made_under(number: int, path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.executescript((LAYOUTS / f"schema_{number}.sql").read_text())
     connection.execute("INSERT INTO meta VALUES (1, '0.1.0', 1, ?, 'first-life', 17)", (N_SLOTS,))
-    connection.executemany("INSERT INTO slots (slot, head, semantics) VALUES (?, ?, 1)", [(n, GENESIS) for n in range(4)])
+    connection.executemany(
+        "INSERT INTO slots (slot, head, semantics) VALUES (?, ?, 1)", [(n, GENESIS) for n in range(4)]
+    )
     connection.execute("INSERT INTO workers VALUES ('old', 1, 1)")
     connection.execute(f"PRAGMA application_id = {handshake.APPLICATION}")
     connection.execute(f"PRAGMA user_version = {number}")

@@ -7,7 +7,7 @@ import pytest
 from tests.docs.markdown import Wrong, anchors, broken_links, matches, read, run_document
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/*.md")])
 
 
 def name_of(path: Path) -> str:

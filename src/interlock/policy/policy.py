@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from interlock.policy.bind import BindFailure, Bound, Inputs, inputs_for
+from interlock.policy.bind import BindFailure, Bound, Inputs, Slot, inputs_for
 from interlock.policy.cases import PolicyTest
 from interlock.policy.cel import cel_text
 from interlock.policy.compile import Mask, generate
@@ -231,6 +231,20 @@ class Policy:
         return tuple(
             name for name, when in self._programs[bound.action].invariants if evaluate(when, bound.action, values)
         )
+
+    # --- looking inside -------------------------------------------------------------------------------------------
+
+    def slots(self, action: str) -> tuple[Slot, ...]:
+        """The inputs for an action with their types and what of their paths is optional, in the order of `inputs`."""
+        return self._programs[action].inputs.slots
+
+    def trees(self, action: str) -> Mapping[int, tuple[Node, Node | None]]:
+        """By bit, the `when` and `unless` of the rules for an action, as they are for it alone."""
+        return self._programs[action].trees
+
+    def invariant_trees(self, action: str) -> Mapping[str, Node]:
+        """By name, what is never allowed for an action."""
+        return dict(self._programs[action].invariants)
 
     # --- telling --------------------------------------------------------------------------------------------------
 

@@ -66,14 +66,15 @@ SHAPE = (
     "runtime", "runtime.worker", "ledger", "ledger.explain", "store", "store.sqlite", "advisors", "advisors.chat",
     "actions", "actions.webhook", "releases", "automation", "ports",
     "kernel", "kernel.decide", "kernel.step", "policy", "policy.evaluate", "autonomy", "autonomy.labels",
+    "policy.proof", "policy.proof.smt",
     "vocabulary", "vocabulary.ids", "vocabulary.verdict",
 )  # fmt: skip
-EXTERNAL = {name for options in CONTRACTS.values() for name in options.get("forbidden_modules", ())} | {"sqlite3"}
+EXTERNAL = {name for options in CONTRACTS.values() for name in options.get("forbidden_modules", ())} | {"sqlite3", "z3"}
 
 PERMITTED = (
     ("cli", "assembly"), ("assembly", "store.sqlite"), ("assembly", "settings"), ("cli", "settings"),
     ("runtime.worker", "kernel.step"), ("runtime.worker", "ports"), ("store.sqlite", "ports"),
-    ("store.sqlite", "sqlite3"),
+    ("store.sqlite", "sqlite3"), ("policy.proof.smt", "z3"), ("cli", "policy.proof"),
     ("advisors.chat", "vocabulary.ids"), ("kernel.step", "kernel.decide"), ("kernel.decide", "policy.evaluate"),
     ("automation", "kernel.step"), ("releases", "automation"), ("policy.evaluate", "vocabulary.verdict"),
     ("testing", "store.sqlite"), ("vocabulary.verdict", "vocabulary.ids"),
@@ -109,6 +110,10 @@ PLANTED = (
     ("settings", "kernel.decide", "settings"),
     ("sqlite", "runtime.worker", "sqlite3"),
     ("sqlite", "ledger.explain", "sqlite3"),
+    ("z3", "policy.evaluate", "z3"),
+    ("z3", "ledger.explain", "z3"),
+    ("proofs", "kernel.decide", "policy.proof"),
+    ("proofs", "policy.evaluate", "policy.proof.smt"),
     ("adapters", "cli", "store.sqlite"),
     ("adapters", "runtime.worker", "advisors.chat"),
 )  # fmt: skip

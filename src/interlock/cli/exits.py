@@ -24,6 +24,7 @@ from interlock.vocabulary.errors import (
     DefinitionErrors,
     InterlockBug,
     InterlockError,
+    NotInstalled,
     NotNow,
     Problem,
     StoreError,
@@ -63,7 +64,7 @@ def code_of(error: BaseException) -> int:
             return BUG
         case NotNow():
             return REFUSED
-        case StoreError():
+        case StoreError() | NotInstalled():
             return OPERATOR
         case InterlockError():
             return WRONG

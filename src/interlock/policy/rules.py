@@ -118,6 +118,11 @@ def discharge(rules: Sequence[Rule], default: Default, verdict: Verdict, approve
     return Verdict("allow", _ids(escalations), (), None, mask, excused, by_approval=True)
 
 
+def unlike(one: Verdict, other: Verdict) -> bool:
+    """Whether two verdicts do different things: another outcome, other people, another fallback."""
+    return (one.outcome, one.groups, one.fallback) != (other.outcome, other.groups, other.fallback)
+
+
 def verdict_text(verdict: Verdict) -> str:
     """`allow`, `deny`, `fallback:NAME`, or `escalate:a+b*2` with two approvals asked of b."""
     match verdict.outcome:

@@ -9,6 +9,7 @@
       StoreError         the operator must act (disk, permission, version); nothing half-done stays behind
         StoreBusy        try again: another process holds the database
         StoreFull / StoreReadOnly / StoreCorrupt / StoreVersion / StoreConflict
+      NotInstalled       the operator must install an extra; nothing was done
       InterlockBug       we must act: an invariant of the interlock itself does not hold
 
 A message says what was wrong, where, and what to do, in that order.
@@ -128,6 +129,12 @@ class StoreConflict(StoreError):
     """
 
     code = "store_conflict"
+
+
+class NotInstalled(InterlockError):
+    """What was asked for needs an extra that is not installed. The hint says which."""
+
+    code = "not_installed"
 
 
 class InterlockBug(InterlockError):

@@ -74,6 +74,7 @@ EXPECTED = {
     errors.StoreCorrupt: 4,
     errors.StoreVersion: 4,
     errors.StoreConflict: 4,
+    errors.NotInstalled: 4,
     errors.InterlockBug: 70,
 }
 

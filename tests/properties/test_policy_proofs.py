@@ -1,0 +1,80 @@
+"""The solver and the evaluator say the same of every policy and every input.
+
+Policies are drawn by the same grammar as for the evaluator. Whatever the solver finds must be confirmed by the real
+`bind` and `judge`, and what it proves impossible no drawn input may do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from interlock.policy import Bound
+from interlock.policy.policy import Policy
+from interlock.policy.proof import compare
+from interlock.policy.proof.question import Question, Undecided
+from interlock.policy.rules import unlike, verdict_text
+from tests.properties.test_policy_kernel import ACTIONS, bound_of, document, loaded, raw_inputs, rule_lists
+
+OUTCOMES = ("deny", "escalate", "fallback", "allow")
+
+
+def verdict_of(policy: Policy, question: Question, data: Any) -> str:
+    bounds = question.bounds(data)
+    assert bounds is not None, data
+    return policy.judge(bounds[0]).outcome
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data(), rule_lists(), ACTIONS)
+def test_what_the_solver_finds_is_confirmed_and_what_it_excludes_never_happens(
+    data: st.DataObject, rules: list[dict[str, Any]], action: str
+) -> None:
+    policy = loaded(document(rules))
+    assume(policy is not None)
+    assert policy is not None
+    question = Question([policy], action, timeout_ms=3_000)
+    possible: set[str] = set()
+    undecided: set[str] = set()
+    for outcome in OUTCOMES:
+        answer = question.find(
+            question.says[0].of(outcome),
+            holds=lambda found, outcome=outcome: verdict_of(policy, question, found) == outcome,
+        )
+        if isinstance(answer, Undecided):
+            assert "gave up" in answer.why, (answer.why, policy.source)
+            undecided.add(outcome)
+        elif answer is not None:
+            possible.add(outcome)
+    assert possible
+    for _ in range(5):
+        bound = policy.bind(action, data.draw(raw_inputs(action)))
+        assert isinstance(bound, Bound)
+        verdict = policy.judge(bound)
+        assert verdict.outcome in possible | undecided, (verdict_text(verdict), bound, policy.source)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.data(), rule_lists(), ACTIONS)
+def test_two_versions_that_some_input_tells_apart_are_never_called_equivalent(
+    data: st.DataObject, rules: list[dict[str, Any]], action: str
+) -> None:
+    """One rule is taken away. Classes of change hold what the evaluator does, and nothing is said of the others."""
+    before = loaded(document(rules))
+    assume(before is not None and rules)
+    after = loaded(document([rule for rule in rules if rule is not data.draw(st.sampled_from(rules))]))
+    assume(after is not None)
+    assert before is not None and after is not None
+    found = compare(before, after, timeout_ms=3_000)
+    assert all("gave up" in line for line in found.undecided), found.undecided
+    classes = {(change.action, change.before, change.after) for change in found.changes}
+    for change in found.changes:
+        assert unlike(change.example.verdict, change.now)
+    for _ in range(5):
+        raw = data.draw(raw_inputs(action))
+        verdicts = [policy.judge(bound_of(policy, action, raw)) for policy in (before, after)]
+        if unlike(*verdicts):
+            assert not found.equivalent
+            assert (action, verdicts[0].outcome, verdicts[1].outcome) in classes or found.undecided

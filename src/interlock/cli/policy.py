@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from interlock.cli import exits, screen
+from interlock.cli import exits, proofs, screen
 from interlock.cli.options import Group, Invocation, command
+from interlock.cli.policyfiles import read_policy
 from interlock.vocabulary.errors import NotFound
 
 if TYPE_CHECKING:
-    from interlock.policy import Policy, Rule
+    from interlock.policy import Rule
 
 
 @click.group(name="policy", cls=Group)
@@ -22,24 +22,6 @@ def policy() -> None:
     FILE is a policy document or an automation's folder, by default that of --app. Beside an automation.py the inputs
     come from its types; elsewhere from the document's own `schema:`.
     """
-
-
-def read_policy(inv: Invocation, file: str | None) -> Policy:
-    """The policy that a command line names."""
-    path = Path(file or inv.app)
-    if not path.exists():
-        raise NotFound(f"There is no {path}.", hint="Name a policy file or an automation's folder.")
-    folder = path if path.is_dir() else path.parent
-    if (folder / "automation.py").exists() and (path.is_dir() or path.name == "policy.yaml"):
-        from interlock.releases import load_folder
-
-        return load_folder(folder).policy
-    document = path / "policy.yaml" if path.is_dir() else path
-    if not document.exists():
-        raise NotFound(f"There is no policy.yaml in {path}.", hint="Name a policy file or an automation's folder.")
-    from interlock.policy import load
-
-    return load(document.read_text(encoding="utf-8"), file=str(document))
 
 
 @command(
@@ -212,7 +194,7 @@ def _reason(rule: Rule) -> str:
     return f"  # {rule.reason}" if rule.reason else ""
 
 
-for one in (check, test, schema, describe):
+for one in (check, test, schema, describe, *proofs.COMMANDS):
     policy.add_command(one)
 
 COMMANDS: dict[str, click.Command] = {"policy": policy}

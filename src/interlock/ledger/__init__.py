@@ -15,6 +15,7 @@ with `to_data` and `to_text` come out.
 from __future__ import annotations
 
 from interlock.ledger.account import Report
+from interlock.ledger.affected import Affected, affected
 from interlock.ledger.anchors import Anchor, anchor
 from interlock.ledger.diagrams import effect_diagram, flow_diagram, lifecycle_page
 from interlock.ledger.explaining import explain
@@ -26,6 +27,7 @@ from interlock.ledger.reporting import report
 from interlock.ledger.verification import VerifyReport, verify
 
 __all__ = [
+    "Affected",
     "Anchor",
     "Explanation",
     "Finding",
@@ -35,6 +37,7 @@ __all__ = [
     "Report",
     "VerifyReport",
     "advance",
+    "affected",
     "anchor",
     "cursor",
     "effect_diagram",

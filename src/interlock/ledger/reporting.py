@@ -64,7 +64,7 @@ def report(store: Store, *, since: int, until: int | None = None, automation: st
     result = Report(since, until, automation)
     tally = _Tally(store, Releases(store), result)
     for slot, (head, _) in sorted(store.heads().items()):
-        for entry in _entries(store, slot, head, since, until):
+        for entry in entries_since(store, slot, head, since, until):
             if entry.automation == BUDGETS:
                 if automation is None or entry.key.startswith(f"{automation}|"):
                     _account(tally, entry)
@@ -80,7 +80,8 @@ def report(store: Store, *, since: int, until: int | None = None, automation: st
     return result
 
 
-def _entries(store: Store, slot: int, head: int, since: int, until: int | None) -> Iterator[Entry]:
+def entries_since(store: Store, slot: int, head: int, since: int, until: int | None) -> Iterator[Entry]:
+    """The entries of a slot from `since` up to but not including `until`, in its order."""
     place = _first(store, slot, head, since) - 1
     while batch := store.ledger(slot, after=place, limit=READ_AT_ONCE):
         for entry, _, _ in batch:

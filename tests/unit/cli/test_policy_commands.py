@@ -1,0 +1,118 @@
+"""`interlock policy ...` on documents of its own: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from interlock.cli.root import run
+
+GOOD = """\
+policy: p
+schema:
+  actions: {pay: {irreversible: true, args: {amount: decimal(2) 0..1000}}}
+  case: {n: int 0..9}
+params: {limit: 100.00}
+rules:
+  - {id: odd, when: case.n > 7, then: escalate, to: boss, reason: Odd.}
+  - {id: small, when: proposal.amount <= limit, then: allow, reason: Small.}
+default: {verdict: escalate, to: desk}
+invariants:
+  never_large: {never: allow, when: proposal.amount > 100}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("good.yaml").write_text(GOOD, encoding="utf-8")
+    Path("wide.yaml").write_text(GOOD.replace("100.00", "150.00"), encoding="utf-8")
+    Path("tight.yaml").write_text(GOOD.replace("100.00", "50.00"), encoding="utf-8")
+    return tmp_path
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    code = run([*arguments])
+    return code, capsys.readouterr().out
+
+
+def data(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]:
+    code, out = said(capsys, *arguments, "--json")
+    return code, json.loads(out)
+
+
+@pytest.mark.usefixtures("folder")
+def test_prove_says_what_is_proved_and_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out = said(capsys, "policy", "prove", "good.yaml")
+    assert code == 0
+    assert "proved     never_large: never allowed for pay where proposal.amount > 100 (line 11)" in out
+    assert out.rstrip().endswith("proved")
+
+
+@pytest.mark.usefixtures("folder")
+def test_prove_shows_the_input_that_breaks_an_invariant_and_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    code, told = data(capsys, "policy", "prove", "wide.yaml")
+    assert code == 1 and told["ok"] is False
+    (found,) = [one for one in told["findings"] if one["about"] == "invariant"]
+    assert (found["standing"], found["name"], found["line"]) == ("refuted", "never_large", 11)
+    assert found["example"] == {
+        "action": "pay",
+        "inputs": {"case.n": "0", "proposal.amount": "100.01"},
+        "verdict": "allow",
+        "by": ["small"],
+    }
+    code, out = said(capsys, "policy", "prove", "wide.yaml")
+    assert code == 1 and "proposal.amount: 100.01" in out and "1 problem" in out
+
+
+@pytest.mark.usefixtures("folder")
+def test_diff_ends_with_0_only_where_nothing_differs_or_only_towards_the_stricter_and_that_is_enough(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert said(capsys, "policy", "diff", "good.yaml", "good.yaml") == (0, "They are the same policy.\n")
+    code, out = said(capsys, "policy", "diff", "good.yaml", "tight.yaml")
+    assert code == 1
+    assert "pay: allow -> escalate (stricter)" in out
+    assert "where proposal.amount is more than 50.00 and at most 100.00 and case.n is at most 7" in out
+    assert run(["policy", "diff", "good.yaml", "tight.yaml", "--stricter"]) == 0
+    assert run(["policy", "diff", "tight.yaml", "good.yaml", "--stricter"]) == 1
+    capsys.readouterr()
+    code, told = data(capsys, "policy", "diff", "good.yaml", "wide.yaml")
+    assert code == 1 and told["recorded"] is None
+    assert [(one["before"], one["after"]) for one in told["changes"]] == [("escalate", "allow")]
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("arguments", [("prove", "good.yaml"), ("diff", "good.yaml", "wide.yaml")])
+def test_without_the_solver_it_is_said_what_to_install(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "z3", None)
+    code, told = data(capsys, "policy", *arguments)
+    assert code == 4
+    assert told["error"]["code"] == "not_installed" and "pip install 'interlock[prove]'" in told["error"]["hint"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_candidate_beside_an_automation_needs_no_schema_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "tickets"]) == 0
+    today = Path("tickets/policy.yaml").read_text(encoding="utf-8")
+    assert "schema:" not in today
+    Path("tickets/tomorrow.yaml").write_text(today, encoding="utf-8")
+    capsys.readouterr()
+    code, out = said(capsys, "policy", "diff", "tickets", "tickets/tomorrow.yaml")
+    assert (code, out) == (0, "They are the same policy.\n")
+    code, told = data(capsys, "policy", "prove", "tickets")
+    assert code == 0, told
+    assert any("certificate" in one["text"] for one in told["findings"])
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    code, told = data(capsys, "policy", "prove", "nowhere.yaml")
+    assert code == 1 and "nowhere.yaml" in told["error"]["message"]
+    assert run(["policy", "diff", "good.yaml", "wide.yaml", "--since", "7d"]) == 4

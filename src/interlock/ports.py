@@ -389,6 +389,10 @@ class OutOfTime(NoAdvice):
     """An advisor has stopped by itself because its time was over."""
 
 
+class Declined(NoAdvice):
+    """The advisor was reached and will not answer this question. Asking the same again is no use."""
+
+
 class Unavailable(NoAdvice):
     """Nobody in this process can answer: the release names the advisor, and there is no way to it.
 

@@ -64,17 +64,23 @@ def test_nothing_that_the_package_itself_imports_imports_the_package(interlock: 
 SHAPE = (
     "cli", "server", "gateway", "testing", "assembly", "settings",
     "runtime", "runtime.worker", "ledger", "ledger.explain", "store", "store.sqlite", "advisors", "advisors.chat",
-    "actions", "actions.webhook", "releases", "automation", "ports",
+    "advisors.endpoint", "advisors.provider", "actions", "actions.webhook", "releases", "automation", "ports",
     "kernel", "kernel.decide", "kernel.step", "policy", "policy.evaluate", "autonomy", "autonomy.labels",
     "policy.proof", "policy.proof.smt",
     "vocabulary", "vocabulary.ids", "vocabulary.verdict",
 )  # fmt: skip
-EXTERNAL = {name for options in CONTRACTS.values() for name in options.get("forbidden_modules", ())} | {"sqlite3", "z3"}
+EXTERNAL = {name for options in CONTRACTS.values() for name in options.get("forbidden_modules", ())} | {
+    "sqlite3",
+    "z3",
+    "httpx2",
+    "pydantic_ai",
+}
 
 PERMITTED = (
     ("cli", "assembly"), ("assembly", "store.sqlite"), ("assembly", "settings"), ("cli", "settings"),
     ("runtime.worker", "kernel.step"), ("runtime.worker", "ports"), ("store.sqlite", "ports"),
     ("store.sqlite", "sqlite3"), ("policy.proof.smt", "z3"), ("cli", "policy.proof"),
+    ("store.sqlite", "sqlite3"), ("advisors.endpoint", "httpx2"), ("advisors.provider", "pydantic_ai"),
     ("advisors.chat", "vocabulary.ids"), ("kernel.step", "kernel.decide"), ("kernel.decide", "policy.evaluate"),
     ("automation", "kernel.step"), ("releases", "automation"), ("policy.evaluate", "vocabulary.verdict"),
     ("testing", "store.sqlite"), ("vocabulary.verdict", "vocabulary.ids"),
@@ -114,6 +120,8 @@ PLANTED = (
     ("z3", "ledger.explain", "z3"),
     ("proofs", "kernel.decide", "policy.proof"),
     ("proofs", "policy.evaluate", "policy.proof.smt"),
+    ("http-client", "advisors.chat", "httpx2"),
+    ("providers", "advisors.chat", "pydantic_ai"),
     ("adapters", "cli", "store.sqlite"),
     ("adapters", "runtime.worker", "advisors.chat"),
 )  # fmt: skip

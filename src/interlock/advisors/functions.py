@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from interlock.ports import Garbled, Unavailable
 from interlock.vocabulary.action import Command
@@ -63,7 +63,17 @@ class AbsentAdvisor:
         raise Unavailable(self.why)
 
 
-Advisor = FunctionAdvisor | StubAdvisor | AbsentAdvisor
+class Advisor(Protocol):
+    """Answers one type of question under a name. May raise what the port `Advisors` may."""
+
+    async def answer(self, command: Command) -> Answer: ...
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """An advisor that holds connections."""
+
+    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -77,3 +87,9 @@ class AdvisorTable:
         if found is None:
             found = AbsentAdvisor(f"No advisor {command.advisor!r} for {command.question} in this process.")
         return found.answer(command)
+
+    async def close(self) -> None:
+        """End every advisor's connections. Whoever asks again opens them again."""
+        for advisor in self.advisors.values():
+            if isinstance(advisor, Closing):
+                await advisor.close()

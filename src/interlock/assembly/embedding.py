@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
-from interlock.assembly.hosting import hosted, payload_reader
+from interlock.assembly.hosting import disconnect, hosted, payload_reader
 from interlock.assembly.opening import open_store
 from interlock.assembly.running import make_worker
 from interlock.assembly.succession import register
@@ -234,7 +234,7 @@ class Interlock:
         self._door: Door | None = None
         self._worker: Worker | None = None
         self._running: asyncio.Task[None] | None = None
-        self._hosts: dict[str, Hosted] = {}
+        self._hosts: list[Hosted] = []
 
     @classmethod
     def open(
@@ -274,9 +274,12 @@ class Interlock:
                 self._worker.stop()
                 await self._running
         finally:
-            self._spawn.close()
-            if self._store is not None:
-                self._store.close()
+            try:
+                await disconnect(self._hosts)
+            finally:
+                self._spawn.close()
+                if self._store is not None:
+                    self._store.close()
 
     def run(self, app: Automation[C, Any], folder: str | Path) -> Handle[C]:
         """Load the automation's release from its folder, register it, and work on its cases in this process.
@@ -294,7 +297,9 @@ class Interlock:
         """
         store, worker = self.store, self.worker
         register(store, release, now=self.door.now)
-        worker.host(release.name, hosted(release, store, threads_max=self._settings.threads_max))
+        host = hosted(release, store, threads_max=self._settings.threads_max)
+        worker.host(release.name, host)
+        self._hosts.append(host)
         if self._running is None:
             self._running = asyncio.ensure_future(worker.run())
 

@@ -6,11 +6,12 @@ can be read.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from interlock.actions.functions import ActionFunctions, PerformerTable, Run
-from interlock.advisors.functions import AbsentAdvisor, Advisor, AdvisorTable, FunctionAdvisor, StubAdvisor
+from interlock.advisors.functions import Advisor, AdvisorTable, Closing, FunctionAdvisor
+from interlock.assembly.advising import Configured
 from interlock.automation.payloads import Reader, reading
 from interlock.kernel.program import Rejected
 from interlock.ports import Store
@@ -18,8 +19,8 @@ from interlock.releases import Release
 from interlock.releases.spec import AdvisorSpec
 from interlock.runtime.hosted import Hosted
 from interlock.runtime.threads import Pool
-from interlock.vocabulary.advice import Answer, score_micro
-from interlock.vocabulary.errors import DefinitionErrors, NotFound, Problem
+from interlock.vocabulary.errors import NotFound
+from interlock.vocabulary.limits import ADVISOR_CONCURRENCY
 
 Function = Callable[..., Any]
 
@@ -49,6 +50,13 @@ def hosted(release: Release, store: Store, *, threads_max: int = 32) -> Hosted:
         concurrency=concurrency,
         timeouts=timeouts,
     )
+
+
+async def disconnect(hosts: Iterable[Hosted]) -> None:
+    """End the connections that the advisors of these hold. On the loop that they were asked on."""
+    for host in hosts:
+        if isinstance(host.advisors, Closing):
+            await host.advisors.close()
 
 
 def payload_reader(store: Store) -> Reader:
@@ -106,41 +114,27 @@ def _advisors(
 ) -> dict[tuple[str, str], Advisor]:
     loaded, wire = release.loaded, release.loaded.wire
     found: dict[tuple[str, str], Advisor] = {}
-    for question in loaded.spec.questions.values():
-        for name in dict.fromkeys((*question.chain, *question.also)):
-            spec = loaded.spec.advisors.get(name) or AdvisorSpec(name)
-            marker = release.effects.advisors.get((question.name, name))
-            if spec.kind == "stub":
-                found[question.name, name] = _stub(release, question.name, spec)
-            elif marker is not None:
-                dependency = f"advisor:{name}"
-                most = concurrency.get(dependency, spec.concurrency)
-                ask = _awaitable(
-                    marker.run,
-                    plain=marker.plain,
-                    read=read,
-                    pool=lambda dependency=dependency, most=most: pools.of(dependency, most),
-                )
-                found[question.name, name] = FunctionAdvisor(wire.question, ask, wire.advice_answer, (Rejected,))
-            else:
-                found[question.name, name] = AbsentAdvisor(
-                    f"{name} is a {spec.kind} advisor; this program has no client for it"
-                )
+
+    def pool(name: str) -> Pool:
+        return pools.of(f"advisor:{name}", concurrency.get(f"advisor:{name}", ADVISOR_CONCURRENCY))
+
+    def one(question: str, name: str) -> Advisor:
+        known = found.get((question, name))
+        return known if known is not None else found.setdefault((question, name), make(question, name))
+
+    def make(question: str, name: str) -> Advisor:
+        marker = release.effects.advisors.get((question, name))
+        spec = loaded.spec.advisors.get(name) or AdvisorSpec(name)
+        if marker is None or spec.kind != "code":
+            return configured.make(question, spec)
+        ask = _awaitable(marker.run, plain=marker.plain, read=read, pool=lambda: pool(name))
+        return FunctionAdvisor(wire.question, ask, wire.advice_answer, (Rejected,))
+
+    configured = Configured(release, read, lambda name: pool(name.removeprefix("advisor:")).run, one)
+    for question in loaded.spec.questions:
+        for name in loaded.spec.answering(question):
+            one(question, name)
     return found
-
-
-def _stub(release: Release, question: str, spec: AdvisorSpec) -> StubAdvisor:
-    """A stub's fixed answer, from its table in release.toml: `value`, and perhaps `score` and `rationale`."""
-    try:
-        value = release.loaded.wire.answer_value(question, spec.options.get("value"))
-        return StubAdvisor(
-            Answer(value, score_micro(spec.options.get("score")), str(spec.options.get("rationale", "stub")))
-        )
-    except Rejected as error:
-        message = f"[advisors.{spec.name}] value is no answer to {question}: {error}"
-        raise DefinitionErrors(
-            [Problem("release.toml", 1, message, "Write value = ... as the question's answer.")]
-        ) from None
 
 
 def _actions(release: Release, read: Reader, pools: _Pools, concurrency: dict[str, int]) -> dict[str, ActionFunctions]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import uuid_utils
 
-from interlock.assembly.hosting import hosted
+from interlock.assembly.hosting import disconnect, hosted
 from interlock.assembly.opening import open_store
 from interlock.assembly.succession import register
 from interlock.ports import Lease, Store
@@ -142,6 +142,7 @@ async def _run(
             task.cancel()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+        await disconnect(hosts.values())
         spawn.close()
     for task in beside:
         with suppress(asyncio.CancelledError):

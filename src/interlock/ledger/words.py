@@ -43,6 +43,7 @@ _SILENCES = {
     "breaker": "it was not asked, because it had been failing",
     "lost": "the worker that asked it died",
     "unavailable": "it could not be asked",
+    "declined": "it declined to answer",
 }
 
 

@@ -32,6 +32,9 @@ from interlock.vocabulary.errors import DefinitionErrors, Problem
 AUTOMATION, EFFECTS, ADVISORS = "automation", "effects", "advisors"
 POLICY_FILE, RELEASE_FILE = "policy.yaml", "release.toml"
 
+VERIFIED = "answer"
+"""What a verifier's prompt calls the answer that it is to judge, beside the question's own fields."""
+
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
 
@@ -181,7 +184,7 @@ def _effects(folder: Folder, definition: Definition, spec: ReleaseSpec) -> tuple
         return None, problems
     effects, problems = collect_effects(definition, modules, elsewhere=spec.gateway_actions)
     for question in spec.questions.values():
-        for advisor in dict.fromkeys((*question.chain, *question.also)):
+        for advisor in spec.answering(question.name):
             known = spec.advisors.get(advisor)
             if known is not None and known.kind == "code" and (question.name, advisor) not in effects.advisors:
                 problems.append(
@@ -201,10 +204,12 @@ def _prompts(folder: Path, definition: Definition, spec: ReleaseSpec) -> tuple[d
     problems: list[Problem] = []
     for question in spec.questions.values():
         fields = definition.questions[question.name].type.model_fields
-        for name in dict.fromkeys((*question.chain, *question.also)):
+        verifying = spec.verifying(question.name)
+        for name in dict.fromkeys((*spec.answering(question.name), *verifying)):
             advisor = spec.advisors.get(name)
             if advisor is None or advisor.prompt is None:
                 continue
+            takes = [*fields, *((VERIFIED,) if name in verifying else ())]
             text = prompts.get(advisor.prompt) or _read(folder / advisor.prompt)
             if text is None:
                 line = _line(folder / RELEASE_FILE, f"[advisors.{name}]")
@@ -222,9 +227,9 @@ def _prompts(folder: Path, definition: Definition, spec: ReleaseSpec) -> tuple[d
                 if found[1] is None:
                     continue
                 field = found[1].partition(".")[0]
-                if field not in fields:
+                if field not in takes:
                     line = text.count("\n", 0, found.start()) + 1
-                    known = ", ".join(f"{{{one}}}" for one in fields)
+                    known = ", ".join(f"{{{one}}}" for one in takes)
                     problems.append(
                         Problem(
                             advisor.prompt,

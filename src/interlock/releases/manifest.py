@@ -34,8 +34,8 @@ from interlock.vocabulary.release import BudgetSpec, Certificate, QuestionSpec, 
 FORMAT = 1
 """Version of the manifest's own layout."""
 
-NOT_BEHAVIOUR = ("base_url", "key_env")
-"""Options of an advisor that say where it is and who pays, not what it answers."""
+NOT_BEHAVIOUR = ("base_url", "url", "key", "key_env", "headers", "price")
+"""Options of an advisor that say where it is, who pays and how much, not what it answers."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,8 @@ def build_manifest(loaded: Loaded, effects: Effects) -> Manifest:
         advisors[name] = components[f"advisor:{name}"] = _advisor(loaded, effects, advisor, closures)
     questions: dict[str, QuestionSpec] = {}
     for name, question in spec.questions.items():
-        asked = {one: [advisors[one], _prompt(loaded, one)] for one in (*question.chain, *question.also)}
+        involved = (*question.chain, *question.also, *spec.answering(name), *spec.verifying(name))
+        asked = {one: [advisors[one], _prompt(loaded, one)] for one in involved}
         components[f"question:{name}"] = canonical.digest(_plain(question))
         # A recorded answer is given again only while its type is the same, that of actions it consists of included.
         typed = [f"types:{name}", f"types:{name}.answer"]

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Literal, cast
+from typing import Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from interlock.automation.definition import Definition, snake
 from interlock.policy.schema import DecimalType, Field, IntType, InvisibleType, ListType, RecordType, Schema
-from interlock.releases.spec import AdvisorKind, AdvisorSpec, CellSpec, EffectSpec, ReleaseSpec
+from interlock.releases.advisors import plain, read_advisors
+from interlock.releases.spec import AdvisorSpec, CellSpec, EffectSpec, ReleaseSpec
 from interlock.releases.tables import Document, Table, micros, nearest
 from interlock.vocabulary import canonical
 from interlock.vocabulary.errors import Problem
 from interlock.vocabulary.limits import (
     ADVICE_TIMEOUT_MS,
-    ADVISOR_CONCURRENCY,
     EFFECT_CONCURRENCY,
     EFFECT_TIMEOUT_MS,
     ORPHAN_AFTER_MS,
@@ -30,18 +30,6 @@ from interlock.vocabulary.release import BudgetSpec, Certificate, QuestionSpec, 
 FILE = "release.toml"
 Per = Literal["hour", "day", "week", "month", "ever", "rolling"]
 _WINDOWS: tuple[Per, ...] = ("hour", "day", "week", "month", "ever")
-_CHAT_OPTIONS = (
-    "base_url",
-    "model",
-    "temperature",
-    "top_p",
-    "max_tokens",
-    "seed",
-    "score",
-    "key_env",
-    "votes",
-    "system",
-)
 
 
 def read_release(
@@ -65,7 +53,7 @@ class _Reader:
     def read(self) -> ReleaseSpec:
         root = self.root
         questions = self._questions(root.table("questions"))
-        advisors = self._advisors(root.table("advisors"), questions)
+        advisors = read_advisors(root.table("advisors"), questions, self.definition)
         effects = self._effects(root.table("effects"))
         cells, certificates, off = self._autonomy(root.table("autonomy"))
         mcp = root.table("mcp")
@@ -114,41 +102,6 @@ class _Reader:
                     f'Add [questions.{name}] with chain = ["advisor"].',
                 )
         return specs
-
-    def _advisors(self, table: Table, questions: Mapping[str, QuestionSpec]) -> dict[str, AdvisorSpec]:
-        asked = {name for question in questions.values() for name in (*question.chain, *question.also)}
-        specs = {name: AdvisorSpec(name) for name in asked}
-        for name in table.names():
-            one = table.table(name)
-            if name not in asked:
-                one.note(None, f"no question asks {name}.", nearest(name, asked))
-            kind = cast("AdvisorKind", one.choice("kind", ("code", "chat", "stub"), "code"))
-            prompt, options = None, dict[str, Any]()
-            if kind == "chat":
-                prompt = one.text("prompt") or None
-                options = {key: plain(one.take(key)) for key in _CHAT_OPTIONS if one.has(key)}
-                for needed in ("base_url", "model", "prompt"):
-                    if not one.has(needed):
-                        one.note(None, f"a chat advisor needs `{needed}`.")
-            elif kind == "stub":
-                options = {
-                    key: plain(one.take(key)) for key in ("value", "score", "rationale", "delay") if one.has(key)
-                }
-                if "value" not in options:
-                    one.note(None, "a stub advisor needs `value`, the answer it always gives.")
-            else:
-                options = {"params": plain(one.take("params"))} if one.has("params") else {}
-            specs[name] = AdvisorSpec(
-                name,
-                kind,
-                one.integer("concurrency", ADVISOR_CONCURRENCY, least=1, most=10_000),
-                one.duration("timeout", None),
-                prompt,
-                one.texts("artefacts"),
-                options,
-            )
-            one.done()
-        return dict(sorted(specs.items()))
 
     # --- what runs how ------------------------------------------------------------------------------------------------
 
@@ -430,16 +383,3 @@ def _strictness(certificate: Certificate) -> tuple[int, int, int, str]:
     rung = -1 if certificate.rung is None else certificate.rung
     amount = 10**30 if certificate.amount is None else certificate.amount
     return (-rung, amount, certificate.until, certificate.id)
-
-
-def plain(value: Any) -> Any:
-    """TOML data without floats or dates: what canonical bytes can hold."""
-    match value:
-        case dict():
-            return {str(key): plain(one) for key, one in cast("dict[Any, Any]", value).items()}
-        case list():
-            return [plain(one) for one in cast("list[Any]", value)]
-        case None | bool() | int() | str():
-            return value
-        case _:
-            return str(value)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from interlock.vocabulary.limits import ADVISOR_CONCURRENCY, EFFECT_CONCURRENCY, EFFECT_TIMEOUT_MS, ORPHAN_AFTER_MS
 from interlock.vocabulary.release import BudgetSpec, Certificate, QuestionSpec, ReviewSpec
 
-AdvisorKind = Literal["code", "chat", "stub"]
+AdvisorKind = Literal["code", "chat", "pydantic-ai", "http", "stub"]
+ADVISOR_KINDS: tuple[AdvisorKind, ...] = get_args(AdvisorKind)
 
 
 @dataclass(frozen=True)
 class AdvisorSpec:
-    """An advisor by name. code: a function in advisors.py; chat: a model behind an HTTP API; stub: fixed answers.
+    """An advisor by name. code: a function in advisors.py; chat: a model behind an OpenAI-compatible API; pydantic-ai:
+    one that a package of theirs reaches; http: a service of one's own; stub: fixed answers.
 
     options    everything else that was said of it, as plain data (decimals as text); prompt: path of its prompt in the
                folder
@@ -29,6 +31,19 @@ class AdvisorSpec:
     prompt: str | None = None
     artefacts: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def scorer(self) -> str:
+        """The advisor that this one's score comes from, "" if it has its own."""
+        if self.kind not in ("chat", "pydantic-ai"):
+            return ""
+        how, _, name = str(self.options.get("score", "")).partition(":")
+        return name if how in ("classifier", "verifier") else ""
+
+    @property
+    def verifier(self) -> str:
+        """The scorer, if it is asked whether the answer is right and not the question itself."""
+        return self.scorer if str(self.options.get("score", "")).startswith("verifier:") else ""
 
 
 @dataclass(frozen=True)
@@ -86,3 +101,20 @@ class ReleaseSpec:
     mcp: Mapping[str, Any] = field(default_factory=dict[str, Any])
     gateway_actions: frozenset[str] = frozenset()
     orphan_after: int = ORPHAN_AFTER_MS * 1_000
+
+    def answering(self, question: str) -> tuple[str, ...]:
+        """Advisors that are given this question: its chain, those beside it, and the classifiers of all these."""
+        asked = self.asked(question)
+        spec = [self.advisors[name] for name in asked if name in self.advisors]
+        classifiers = [one.scorer for one in spec if one.scorer and not one.verifier]
+        return tuple(dict.fromkeys((*asked, *classifiers)))
+
+    def verifying(self, question: str) -> tuple[str, ...]:
+        """Advisors that are shown this question with an answer to it."""
+        spec = [self.advisors[name] for name in self.asked(question) if name in self.advisors]
+        return tuple(dict.fromkeys(one.verifier for one in spec if one.verifier))
+
+    def asked(self, question: str) -> tuple[str, ...]:
+        """Advisors whose answers the question takes."""
+        one = self.questions[question]
+        return tuple(dict.fromkeys((*one.chain, *one.also)))

@@ -23,7 +23,7 @@ import msgspec
 from msgspec import structs
 
 from interlock.kernel.poison import describe, said
-from interlock.ports import Garbled, Lease, NoAdvice, NotDone, OutOfTime, Unavailable
+from interlock.ports import Declined, Garbled, Lease, NoAdvice, NotDone, OutOfTime, Unavailable
 from interlock.runtime.breaker import Breaker
 from interlock.runtime.hosted import Hosted, concurrency_of
 from interlock.runtime.timers import Deadline, Deadlines
@@ -317,8 +317,9 @@ class Dispatcher:
         if isinstance(error, NoAdvice):
             call.spent = added(call.spent, error.usage)
             call.currency = error.currency or call.currency
-            if isinstance(error, Unavailable):
-                silence = Silence("unavailable", said(error), call.spent, call.currency)
+            if isinstance(error, Unavailable | Declined):
+                final: SilenceWhy = "declined" if isinstance(error, Declined) else "unavailable"
+                silence = Silence(final, said(error), call.spent, call.currency)
                 self._settle(call, answer_envelope(command, silence, self._now()))
                 return
             why = "garbage" if isinstance(error, Garbled) else "timeout" if isinstance(error, OutOfTime) else "error"

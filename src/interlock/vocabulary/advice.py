@@ -40,7 +40,7 @@ counted in cents, a budget would be exhausted a hundred times too early.
 
 COST_SCALE = 6
 
-SilenceWhy = Literal["timeout", "error", "garbage", "breaker", "lost", "unavailable"]
+SilenceWhy = Literal["timeout", "error", "garbage", "breaker", "lost", "unavailable", "declined"]
 ScoreSource = Literal["logprob", "votes", "classifier", "verifier", "given"]
 
 

@@ -34,6 +34,27 @@ RATIONALE_CHARS_MAX: int = 4_000
 ADVICE_TIMEOUT_MS: int = 20_000
 """How long one advisor may take when the release does not say."""
 
+MODEL_BYTES_MAX: int = 1_048_576
+"""A model server's whole reply: an answer of a thousand tokens with all its log-probabilities takes a tenth."""
+
+MODEL_TRIES_MAX: int = 5
+"""Outputs of one model for one answer: one that does not get the form right in five does not get it."""
+
+MODEL_SAMPLES_MAX: int = 32
+"""Samples whose agreement makes a score: its steps are a thirty-second, and each is paid for."""
+
+MODEL_GRACE_MS_MAX: int = 250
+"""How much earlier than its timeout a model's advisor ends by itself, so that what it took so far is recorded."""
+
+REASON_CHARS_MAX: int = 300
+"""Why an output was refused: what a person reads, and what the model is told."""
+
+RETRY_AFTER_MS_MAX: int = 600_000
+"""How long a server may ask not to be called: a wrong header is not to close an advisor for a year."""
+
+RETRY_AFTER_TRIES_MAX: int = 4
+"""Calls of one server for one output when it keeps asking for time."""
+
 ADVICE_REASKS_MAX: int = 3
 """How often an answer may turn out stale before a person is asked: a case that changes faster than it can be read."""
 

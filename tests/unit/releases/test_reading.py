@@ -66,6 +66,7 @@ def test_certificates_are_strictest_first() -> None:
     assert len({one.id for one in spec.certificates["pay"]}) == 4
 
 
+CHAT = '[advisors.svm]\nkind = "chat"\nbase_url = "https://a.example/v1"\nmodel = "m"\n'
 BUDGET = '[budgets.x]\nfor = "pay"\nsum = "proposal.amount"\nmax = 5\n'
 VOUCHED = '[[autonomy.pay.vouched]]\nby = "a"\nreason = "b"\nuntil = 2027-12-31\n'
 
@@ -77,8 +78,29 @@ MISTAKES = [
     ("[advisors.svn]\n", 3, "no question asks svn. Did you mean `svm`?"),
     ("[advisors.svm]\nconcurency = 8\n", 4, "unknown key `concurency`. Did you mean `concurrency`?"),
     ('[advisors.svm]\nconcurrency = "8"\n', 4, "`concurrency` must be a whole number"),
-    ('[advisors.svm]\nkind = "chatty"\n', 4, "`kind` is 'chatty'. It is one of code, chat, stub"),
+    ('[advisors.svm]\nkind = "chatty"\n', 4, "`kind` is 'chatty'. It is one of code, chat, pydantic-ai, http, stub"),
     ('[advisors.svm]\nkind = "chat"\nmodel = "m"\nbase_url = "u"\n', 3, "a chat advisor needs `prompt`"),
+    (CHAT + 'key = "sk-live"\n', 7, "`key` is no reference. A key stands in no file of a release"),
+    (CHAT + 'key = "env:A"\nkey_env = "A"\n', 7, "`key` and `key_env` both name the key"),
+    (CHAT + 'headers = { Api-Key = "sk-live" }\n', 7, "`Api-Key` is no reference"),
+    (CHAT + 'headers = { "X Y" = "a" }\n', 7, "this cannot stand in a header"),
+    (CHAT.replace("https://", "ftp://"), 5, "`base_url` is no address of a server"),
+    (CHAT.replace("https://", "https://me:sk-live@"), 5, "`base_url` holds a name or a password"),
+    (CHAT + 'score = "logprobs"\n', 7, "`score` is 'logprobs'. It is one of none, logprob, stated, votes:5"),
+    (CHAT + 'score = "votes"\n', 7, "`score` is 'votes'"),
+    (CHAT + 'score = "votes:1"\n', 7, "Samples are 2 to 32"),
+    (CHAT + 'score = "votes:5"\ntemperature = 0\n', 8, "samples at temperature 0 are one sample"),
+    (CHAT + 'score = "given"\n', 7, "`score` is 'given'"),
+    (CHAT + 'score = "classifier:svm"\n', 7, "there is no other advisor svm"),
+    (CHAT + 'score = "verifier:x"\n[advisors.x]\nkind = "stub"\nvalue = 1\n', 7, "x is no model that could verify"),
+    (CHAT + 'score_fields = ["amuont"]\n', 7, "amuont is no field of an answer to ReadAmount. Did you mean `amount`?"),
+    (CHAT + "tries = 9\n", 7, "`tries` must be a whole number from 1 to 5"),
+    (CHAT + 'structured = "xml"\n', 7, "`structured` is 'xml'. It is one of json_schema, json_object, none"),
+    (CHAT + "price = { input = 1 }\n", 7, "a price has three parts"),
+    (CHAT + "votes = 5\n", 7, "unknown key `votes`"),
+    ('[advisors.svm]\nkind = "http"\n', 3, "an http advisor needs `url`"),
+    ('[advisors.svm]\nkind = "pydantic-ai"\nprompt = "p"\n', 3, "a pydantic-ai advisor needs `model`"),
+    ('[advisors.svm]\nkind = "pydantic-ai"\nscore = "logprob"\n', 5, "`score` is 'logprob'"),
     ('[advisors.svm]\nartefacts = ["weights.bin", "weights.bin"]\n', 4, "names something twice"),
     ("[effects.payy]\n", 3, "there is no action payy. Did you mean `pay`?"),
     ('[effects.pay]\ntimeout = "2 s"\n', 4, "`timeout` must be a duration such as"),
@@ -110,6 +132,7 @@ MISTAKES = [
 @pytest.mark.parametrize(("text", "line", "said"), MISTAKES)
 def test_mistake(text: str, line: int, said: str) -> None:
     _, problems = read(text)
+    assert "sk-live" not in str(problems), "a key that stands where it should not is not repeated"
     found = [problem for problem in problems if said in str(problem)]
     assert found, [str(problem) for problem in problems]
     assert (found[0].file, found[0].line) == ("release.toml", line)

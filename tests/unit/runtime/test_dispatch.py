@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from interlock.ports import Garbled, Lease, NoAdvice, NotDone, OutOfTime, Unavailable
+from interlock.ports import Declined, Garbled, Lease, NoAdvice, NotDone, OutOfTime, Unavailable
 from interlock.runtime.dispatch import Dispatcher, jitter
 from interlock.runtime.hosted import Hosted
 from interlock.testing.time import ManualClock, VirtualLoop
@@ -118,6 +118,7 @@ def test_what_an_advisor_without_an_answer_cost_is_recorded_with_its_silence(lin
         (ValueError("boom"), "error"),
         (Garbled("not an answer"), "garbage"),
         (Unavailable("no client"), "unavailable"),
+        (Declined("the model refused"), "declined"),
         (asyncio.CancelledError(), "error"),
     ],
 )

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from interlock.kernel.budgets import step_budget
 from interlock.kernel.fold import apply, diff, record
 from interlock.kernel.lifecycle import TRANSITIONS
 from interlock.kernel.outcome import Step
@@ -16,17 +15,13 @@ from interlock.vocabulary.canonical import decode, encode
 from interlock.vocabulary.case import CaseRecord
 from interlock.vocabulary.events import (
     BudgetReplyBody,
-    Envelope,
     ReserveBody,
     ResolveBody,
     ResultBody,
-    SettleBody,
     StartBody,
     TimerBody,
     WakeBody,
 )
-from interlock.vocabulary.facts import Facts
-from interlock.vocabulary.ids import BUDGETS, CaseId
 from tests.unit.kernel.program import DAY, Driver, program
 
 EVENTS = st.sampled_from(["Presented", "Stopped", "Later", "Note", "Unknown"])
@@ -231,45 +226,3 @@ def test_diff_and_apply(before: dict[str, Any], after: dict[str, Any]) -> None:
     two = CaseRecord("a", "k", state=after)
     plain = apply(decode(encode(one)), decode(encode(diff(one, two))))
     assert encode(record(plain)) == encode(two)
-
-
-# --- budgets against an independent model
-# ------------------------------------------------------------------------------------
-
-BUDGET_OPERATION = st.one_of(
-    st.tuples(st.just("reserve"), st.integers(0, 9), st.integers(0, 60), st.sampled_from([50, 100])),
-    st.tuples(st.just("settle"), st.integers(0, 9), st.integers(0, 60)),
-)
-
-
-@given(operations=st.lists(BUDGET_OPERATION, max_size=60))
-@settings(max_examples=200)
-def test_an_account_equals_a_plain_book(operations: list[tuple[Any, ...]]) -> None:
-    account: CaseRecord | None = None
-    spent, held, seen = 0, dict[int, int](), set[int]()
-    for index, operation in enumerate(operations):
-        if operation[0] == "reserve":
-            _, name, amount, limit = operation
-            if name in seen:
-                continue
-            seen.add(name)
-            body: Any = ReserveBody(f"r{name}", CaseId("a", "k"), amount, limit)
-            granted = spent + sum(held.values()) + amount <= limit
-            if granted:
-                held[name] = amount
-        else:
-            _, name, charged = operation
-            charged = min(charged, held.get(name, 0))
-            body = SettleBody(f"r{name}", charged)
-            granted = None
-            if name in held:
-                del held[name]
-                spent += charged
-        step = step_budget(account, Envelope(BUDGETS, "acc", f"m{index}", "t", "p", 0, 0, body), Facts(now=index))
-        account = step.case
-        if granted is not None:
-            (reply,) = step.sends
-            assert isinstance(reply.body, BudgetReplyBody) and reply.body.granted is granted
-        assert sum(account.state["spent"].values()) == spent
-        assert account.state["held_sum"] == sum(held.values()) == sum(a for a, _ in account.state["held"].values())
-        assert account.state["overrun"] == 0

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from interlock.kernel import budgets, decide, on_result, on_review, on_start
+from interlock.kernel import accounts, decide, on_result, on_review, on_start
 from interlock.runtime import turns
 from interlock.store import door
 from interlock.testing.simulator import Faults, simulate
@@ -52,13 +52,13 @@ def acknowledge_without_keeping(patch: pytest.MonkeyPatch) -> None:
 
 
 def grant_every_reservation(patch: pytest.MonkeyPatch) -> None:
-    real = budgets._reserve
-    patch.setattr(budgets, "_reserve", lambda state, key, body: real(state, key, structs.replace(body, limit=10**9)))
+    real = accounts._reserve
+    patch.setattr(accounts, "_reserve", lambda state, key, body: real(state, key, structs.replace(body, limit=10**9)))
 
 
 def free_a_budget_twice(patch: pytest.MonkeyPatch) -> None:
-    real = budgets._settle
-    patch.setattr(budgets, "_settle", lambda state, body: real(state, structs.replace(body, charged=0)))
+    real = accounts._settle
+    patch.setattr(accounts, "_settle", lambda state, body: real(state, structs.replace(body, charged=0)))
 
 
 def believe_every_verdict(patch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, cast
 
-from interlock.automation.definition import Definition
+from interlock.automation.definition import ActionType, Definition
 from interlock.automation.shape import Shape, shape_of
 from interlock.policy.schema import (
     NAME,
@@ -53,6 +53,11 @@ def derive_schema(
         dependencies=dependencies,
         groups=groups,
     )
+
+
+def result_field(action: ActionType) -> Field:
+    """What an action results in, as a policy would see it: a record, or a single bounded value."""
+    return _field({"type": shape_of(action.result.schema)}, frozenset(), "")
 
 
 def visible_state(schema: Schema, state: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,9 @@
 """Budgets: a quantity that may not be exceeded across cases, reserved exactly.
 
-Each (budget, key, window) is an account: a case of its own, on the slot its name hashes to, its *home*, which holds
-all free capacity.
-A decision asks the home by message and waits; the home alone may say "exhausted". Several budgets are asked one
-after the other, in sorted order
-of their accounts, all or none, so that no two decisions wait for each other.
+Each (budget, key, window) is an account: a case of its own, on the slot its name hashes to, its *home*
+(`kernel.accounts`), which holds all free capacity. This is the other side: the decision that needs capacity.
+It asks the home by message and waits; the home alone may say "exhausted". Several budgets are asked one after the
+other, in sorted order of their accounts, all or none, so that no two decisions wait for each other.
 
     case                                  home
      | reserve(id, amount, limit) -------> |  held + spent + amount <= limit ?  hold it : exhausted
@@ -12,43 +11,31 @@ of their accounts, all or none, so that no two decisions wait for each other.
      | ... the effect runs ...
      | settle(id, charged) --------------> |  charged is spent for ever, the rest is free again
 
-INVARIANT: spent + held never exceeds the limit a reservation was judged against, whatever the order, loss or
-repetition of messages.
+INVARIANT: an effect's command is put only when every account has granted; a refusal by one frees all.
 INVARIANT: a reservation is charged to the window of the decision's `now`, for ever.
+INVARIANT: what is held is settled once: when the effect took place, failed, or was withdrawn. In doubt it stays held.
 
-Amounts are integers of the budget's own scale (cents, pieces). Calendar windows are days, weeks, months or hours of
-a named time zone; a rolling
-window moves in BUDGET_BUCKETS steps.
+Amounts are integers of the budget's own scale (cents, pieces).
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, cast
-from zoneinfo import ZoneInfo
 
 from msgspec import structs
 
 from interlock.autonomy.certificates import scaled, value_at
-from interlock.kernel.fold import diff
-from interlock.kernel.outcome import Step, Turn
 from interlock.kernel.program import Program
+from interlock.kernel.windows import bucket, window
 from interlock.kernel.work import Work
 from interlock.vocabulary.action import ActionSpec, Effect, Reservation
-from interlock.vocabulary.case import CaseRecord
 from interlock.vocabulary.decision import BudgetFigure
-from interlock.vocabulary.events import BudgetReplyBody, Envelope, ReserveBody, SettleBody
-from interlock.vocabulary.facts import Facts
+from interlock.vocabulary.events import BudgetReplyBody, ReserveBody, SettleBody
 from interlock.vocabulary.ids import BUDGETS, CaseId
-from interlock.vocabulary.limits import BUDGET_BUCKETS, BUDGET_WAIT_MS
+from interlock.vocabulary.limits import BUDGET_KEY_CHARS_MAX, BUDGET_WAIT_MS
 from interlock.vocabulary.release import BudgetSpec
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-# --- the case's side
-# ---------------------------------------------------------------------------------------------------------
 
 
 def needed(
@@ -64,9 +51,8 @@ def needed(
         if spec.name not in budget.actions:
             continue
         amount = 1 if not budget.sum else scaled(value_at(raw, budget.sum.split(".")), budget.scale)
-        by = "" if not budget.by else str(value_at(raw, budget.by.split(".")))
         limit = budget.hard if approved else budget.auto
-        account = account_name(program.automation, budget, by, now)
+        account = account_name(program.automation, budget, key_of(budget, raw), now)
         # An amount that is not there cannot be counted: it is asked as more than the limit, which the home refuses.
         asked = limit + 1 if amount is None else amount
         figures.append(
@@ -77,65 +63,107 @@ def needed(
     return tuple(sorted(figures, key=lambda figure: figure.account))
 
 
-def account_name(automation: str, budget: BudgetSpec, by: str, now: int) -> str:
-    """Key of the account: automation, budget, key and window."""
-    return "|".join((automation, budget.name, by, window(budget, now)))
+def account_name(automation: str, budget: BudgetSpec, key: str, now: int) -> str:
+    """Name of the account: automation, budget, key and window. Different ones never share a name."""
+    return "|".join((automation, budget.name, key, window(budget, now)))
 
 
-def window(budget: BudgetSpec, now: int) -> str:
-    """Name of the calendar window that holds `now`, in the budget's zone; `rolling` and `ever` have one for all
-    time.
-    """
-    if budget.per in ("ever", "rolling"):
-        return budget.per
-    local = (_EPOCH + timedelta(microseconds=now)).astimezone(ZoneInfo(budget.zone))
-    if budget.per == "hour":
-        # The offset tells the two hours of that name apart when clocks go back.
-        return local.strftime("%Y-%m-%dT%H%z")
-    if budget.per == "week":
-        year, week, _ = local.isocalendar()
-        return f"{year}-W{week:02d}"
-    return local.strftime("%Y-%m" if budget.per == "month" else "%Y-%m-%d")
+def key_of(budget: BudgetSpec, raw: Mapping[str, Any]) -> str:
+    """The budget's key in plain data: the values under its paths, escaped so that different keys stay different."""
+    if not budget.by:
+        return ""
+    key = "/".join(_escaped(value_at(raw, path.split("."))) for path in budget.by.split())
+    if len(key) <= BUDGET_KEY_CHARS_MAX:
+        return key
+    # `#` is escaped in values, so no value can read like the digest of another.
+    return f"{key[: BUDGET_KEY_CHARS_MAX // 2]}#{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"
+
+
+def _escaped(value: Any) -> str:
+    if value is None:
+        return "%"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value)
+    for sign in "%|/#":
+        text = text.replace(sign, f"%{ord(sign):02x}")
+    return text
 
 
 def reserve(work: Work, effect: Effect, figures: Iterable[BudgetFigure]) -> Effect:
     """Begin the reservations of a decided effect: ask the first account, wait for its answer or the timeout."""
     reservations = tuple(
-        Reservation(
-            id=f"{work.full(effect.id)}@{work.record.version}/{figure.budget}",
-            account=figure.account,
-            budget=figure.budget,
-            amount=figure.amount,
-            limit=figure.limit,
-        )
+        reservation(work, effect.id, _spec(work.program, figure.budget), figure.account, figure.amount, figure.limit)
         for figure in figures
     )
-    effect = structs.replace(effect, status="awaiting_budget", reservations=reservations)
-    ask_next(work, effect)
+    effect = structs.replace(effect, status="awaiting_budget", reservations=reservations, reason="")
+    ask_next(work, reservations)
     work.put_timer("budget", effect.id, work.now + BUDGET_WAIT_MS * 1000, work.record.version)
     return effect
 
 
-def ask_next(work: Work, effect: Effect) -> bool:
+def reservation(work: Work, local: str, spec: BudgetSpec, account: str, amount: int, limit: int) -> Reservation:
+    """A reservation for what is called `local` in the case, in the window of this turn's now."""
+    at, buckets = bucket(spec, work.now)
+    return Reservation(
+        id=f"{work.full(local)}@{work.record.version}/{spec.name}",
+        account=account,
+        budget=spec.name,
+        amount=amount,
+        limit=limit,
+        bucket=at,
+        buckets=buckets,
+        scale=spec.scale,
+    )
+
+
+def generation_of(reservation: str) -> int:
+    """The turn in which a reservation was made: what tells its timer from that of an earlier one."""
+    return int(reservation.rpartition("@")[2].partition("/")[0])
+
+
+def ask_next(work: Work, reservations: Iterable[Reservation]) -> bool:
     """Ask the next account that has not granted. False when all have."""
-    for reservation in effect.reservations:
-        if not reservation.granted:
-            spec = _spec(work.program, reservation.budget)
-            bucket, buckets = _bucket(spec, work.now)
-            body = ReserveBody(reservation.id, work.case, reservation.amount, reservation.limit, bucket, buckets)
-            work.send(CaseId(BUDGETS, reservation.account), f"reserve:{reservation.id}", body)
+    for one in reservations:
+        if not one.granted:
+            wait = _spec(work.program, one.budget).on_exceeded == "wait"
+            body = ReserveBody(one.id, work.case, one.amount, one.limit, one.bucket, one.buckets, wait, one.scale)
+            work.send(CaseId(BUDGETS, one.account), f"reserve:{one.id}", body)
             return True
     return False
 
 
-def settle(work: Work, effect: Effect, *, charged: bool) -> None:
-    """Tell the homes what became of the effect's reservations. One that never granted is settled at nothing, in
-    case its grant is under way.
-    """
-    for reservation in effect.reservations:
-        if reservation.granted or effect.status == "awaiting_budget":
-            body = SettleBody(reservation.id, reservation.amount if charged and reservation.granted else 0)
-            work.send(CaseId(BUDGETS, reservation.account), f"settle:{reservation.id}", body)
+def charge(work: Work, effect: Effect, result: Any) -> None:
+    """The effect took place: each reservation becomes what its result says was used, or what was reserved."""
+    for one in effect.reservations:
+        if one.granted:
+            settle_one(work, one, _used(work, effect, one, result))
+
+
+def _used(work: Work, effect: Effect, one: Reservation, result: Any) -> int:
+    spec = _spec(work.program, one.budget)
+    if not spec.settle:
+        return one.amount
+    said = scaled(value_at(result, spec.settle.split(".")[1:]), one.scale)
+    if said is None or said < 0:
+        work.note(f"no amount for budget {one.budget} in the result of {effect.action}: all of {one.amount} is charged")
+        return one.amount
+    if said > one.amount:
+        work.flag(
+            f"Overrun of budget {one.budget}: {effect.action} ({effect.decision}) used {said} of {one.amount} reserved."
+        )
+    return said
+
+
+def free(work: Work, reservations: Iterable[Reservation]) -> None:
+    """Nothing was used: tell the homes. One that has not granted is told as well, in case its grant is under way."""
+    for one in reservations:
+        settle_one(work, one, 0)
+
+
+def settle_one(work: Work, one: Reservation, charged: int) -> None:
+    """Tell the home what became of a reservation."""
+    work.send(CaseId(BUDGETS, one.account), f"settle:{one.id}", SettleBody(one.id, charged, one.scale))
 
 
 def answered(
@@ -164,93 +192,11 @@ def answered(
     return tuple(result)
 
 
+def spec_of(program: Program, name: str) -> BudgetSpec | None:
+    """The budget of this name in the release; None once it has left it."""
+    return next((spec for spec in program.budgets if spec.name == name), None)
+
+
 def _spec(program: Program, name: str) -> BudgetSpec:
-    for spec in program.budgets:
-        if spec.name == name:
-            return spec
     # The budget left the release while a decision waited for it: nothing declares what to do, so a person does.
-    return BudgetSpec(name, (), 0, 0)
-
-
-def _bucket(spec: BudgetSpec, now: int) -> tuple[int, int]:
-    if spec.per != "rolling":
-        return 0, 0
-    return now // max(1, spec.rolling // BUDGET_BUCKETS), BUDGET_BUCKETS
-
-
-# --- the home's side
-# ---------------------------------------------------------------------------------------------------------
-
-
-def step_budget(record: CaseRecord | None, message: Envelope, facts: Facts) -> Step:
-    """One turn of an account. State: `spent` per bucket ("0" where the window does not roll), `held` per
-    reservation, their sums.
-    """
-    before = record or CaseRecord(BUDGETS, message.key)
-    state: dict[str, Any] = before.state or {"spent": {}, "held": {}, "held_sum": 0, "overrun": 0}
-    body = message.body
-    sends: tuple[Envelope, ...] = ()
-    notes: tuple[str, ...] = ()
-    if isinstance(body, ReserveBody):
-        state, reply = _reserve(state, before.key, body)
-        notes = (f"{'granted' if reply.granted else 'exhausted'} {body.amount} to {body.reservation}",)
-        source = f"interlock.case:{before.case}"
-        to = body.reply_to
-        sends = (
-            Envelope(
-                to.automation, to.key, f"budget:{body.reservation}", source, "interlock", facts.now, facts.now, reply
-            ),
-        )
-    elif isinstance(body, SettleBody):
-        state, note = _settle(state, body)
-        notes = (note,)
-    else:
-        notes = (f"a budget account takes no {type(body).__name__}; ignored",)
-    after = structs.replace(
-        before,
-        version=before.version + 1,
-        opened=True,
-        opened_at=before.opened_at or facts.now,
-        first_event_at=before.first_event_at or facts.now,
-        updated_at=facts.now,
-        state=state,
-        status="open",
-    )
-    turn = Turn(message, after.version, "turn", (), notes, (), late=False, delta=diff(before, after))
-    return Step(case=after, turns=(turn,), sends=sends)
-
-
-def _reserve(state: dict[str, Any], account: str, body: ReserveBody) -> tuple[dict[str, Any], BudgetReplyBody]:
-    spent: dict[str, int] = state["spent"]
-    if body.buckets:
-        oldest = body.bucket - body.buckets
-        spent = {bucket: amount for bucket, amount in spent.items() if int(bucket) > oldest}
-    total = sum(spent.values())
-    held: int = state["held_sum"]
-    known = body.reservation in state["held"]
-    granted = known or (body.amount >= 0 and total + held + body.amount <= body.limit)
-    reply = BudgetReplyBody(account, body.reservation, granted, total, held, body.limit)
-    if granted and not known:
-        holding = {**state["held"], body.reservation: [body.amount, str(body.bucket)]}
-        state = {**state, "spent": spent, "held": holding, "held_sum": held + body.amount}
-    return state, reply
-
-
-def _settle(state: dict[str, Any], body: SettleBody) -> tuple[dict[str, Any], str]:
-    if body.reservation not in state["held"]:
-        return state, f"{body.reservation} holds nothing here"
-    amount, bucket = state["held"][body.reservation]
-    held = {name: value for name, value in state["held"].items() if name != body.reservation}
-    spent = dict(state["spent"])
-    if body.charged:
-        spent[bucket] = spent.get(bucket, 0) + body.charged
-    over = max(0, body.charged - amount)
-    state = {
-        **state,
-        "spent": spent,
-        "held": held,
-        "held_sum": state["held_sum"] - amount,
-        "overrun": state["overrun"] + over,
-    }
-    note = f"charged {body.charged} of {amount} for {body.reservation}"
-    return state, f"{note}; an overrun of {over}" if over else note
+    return spec_of(program, name) or BudgetSpec(name, (), 0, 0)

@@ -389,7 +389,7 @@ def withdraw(work: Work, effect: Effect) -> None:
     """Take back an effect that has not started: its command goes, its reservations are free again."""
     work.drop_effect(effect, "withdrawn")
     work.drop_timer("budget", effect.id)
-    budgets.settle(work, effect, charged=False)
+    budgets.free(work, [one for one in effect.reservations if one.granted or effect.status == "awaiting_budget"])
 
 
 def _follow(work: Work, spec: ActionSpec, decision: Decision, again: Again, local: str) -> Decision:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from interlock.kernel import questions
+from interlock.kernel import questions, spending
 from interlock.kernel.decide import Origin
 from interlock.kernel.program import Ask, MessageView
 from interlock.kernel.requests import carry_out, deliver, deliver_recorded
@@ -50,11 +50,26 @@ def on_answer(work: Work, body: AnswerBody) -> None:
     )
     work.put_question(question)
     work.drop_command(asked.command)
+    if asked.reservations:
+        spending.settle(work, asked, body.outcome)
     if isinstance(body.outcome, Silence):
         work.note(
             f"{body.advisor} gave no answer: {body.outcome.why}"
             + (f" ({body.outcome.detail})" if body.outcome.detail else "")
         )
+    _judge(work, question)
+
+
+def unaffordable(work: Work, question: OpenQuestion, advisor: str, why: str) -> None:
+    """An advisor is not asked because a budget has no room for it: its silence, which the chain goes on from."""
+    asked = question.asked[advisor]
+    spending.settle(work, asked, None)
+    silence = Silence("budget", why)
+    question = structs.replace(
+        question, asked={**question.asked, advisor: Asked(command=asked.command, outcome=silence)}
+    )
+    work.put_question(question)
+    work.note(f"{advisor} is not asked: {why}")
     _judge(work, question)
 
 

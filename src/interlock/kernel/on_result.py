@@ -65,7 +65,7 @@ def done(work: Work, effect: Effect, result: Any) -> None:
     """The effect took place: settle it and tell the automation."""
     work.drop_effect(effect, "happened")
     work.remember(effect)
-    budgets.settle(work, effect, charged=True)
+    budgets.charge(work, effect, result)
     reducers = work.program.reducers
     if reducers.has("done", effect.action):
         view = work.view("done", effect.action, effect.args, result=result)
@@ -75,7 +75,7 @@ def done(work: Work, effect: Effect, result: Any) -> None:
 def failed(work: Work, effect: Effect, reason: str) -> None:
     """The effect definitely did not take place and will not be tried again."""
     work.drop_effect(effect, "not_happened")
-    budgets.settle(work, effect, charged=False)
+    budgets.free(work, effect.reservations)
     work.note(f"{effect.action} failed: {reason}")
     reducers = work.program.reducers
     if reducers.has("failed", effect.action):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -176,3 +177,9 @@ class Program:
     fallbacks: frozenset[str] = frozenset()
     review_group: Group = field(default_factory=lambda: Group("review"))
     orphan_after: int = ORPHAN_AFTER_MS * 1_000
+
+    @cached_property
+    def spending(self) -> Mapping[str, tuple[BudgetSpec, ...]]:
+        """Advisor -> the budgets that asking it draws on; advisors without one are not in it."""
+        advisors = {name for budget in self.budgets for name in budget.advisors}
+        return {name: tuple(b for b in self.budgets if name in b.advisors) for name in advisors}

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from msgspec import structs
 
+from interlock.kernel import spending
 from interlock.kernel.program import Ask
 from interlock.kernel.work import Work
-from interlock.vocabulary.action import Command
 from interlock.vocabulary.events import Envelope
 from interlock.vocabulary.question import Asked, OpenQuestion
 
@@ -25,13 +25,13 @@ def ask(
     if not request.fresh and request.digest in record.answers:
         if open_one is not None and open_one.digest != request.digest:
             # What is still being asked is no longer the question; its answer would be delivered beside this one.
-            work.drop_question(request.question)
+            supersede(work, open_one)
             work.note(f"question {request.question} {open_one.digest} is superseded by {request.digest}")
         return request.digest
     if open_one is not None:
         if open_one.digest == request.digest and not request.fresh:
             return None
-        work.drop_question(request.question)
+        supersede(work, open_one)
         work.note(f"question {request.question} {open_one.digest} is superseded by {request.digest}")
     spec = work.program.questions[request.question]
     question = OpenQuestion(
@@ -57,23 +57,17 @@ def ask_also(work: Work, question: OpenQuestion, advisor: str) -> OpenQuestion:
     return question
 
 
+def supersede(work: Work, question: OpenQuestion) -> None:
+    """Close a question that nobody wants answered any more."""
+    work.drop_question(question.type)
+    for asked in question.asked.values():
+        if asked.reservations and asked.outcome is None:
+            spending.settle(work, asked, None)
+
+
 def _ask_one(work: Work, question: OpenQuestion, advisor: str) -> Asked:
-    spec = work.program.questions[question.type]
     local = work.next_id()
-    work.put_command(
-        Command(
-            id=work.full(local),
-            automation=work.case.automation,
-            key=work.case.key,
-            what="ask",
-            dependency=f"advisor:{advisor}",
-            due=work.now,
-            timeout=spec.timeout,
-            question=question.type,
-            digest=question.digest,
-            advisor=advisor,
-            data=question.fields,
-            release=work.program.release,
-        )
-    )
+    if advisor in work.program.spending:
+        return spending.reserve(work, question, advisor, local)
+    work.put_command(spending.command_of(work, question, advisor, local))
     return Asked(command=local)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from interlock.kernel import on_advice, on_budget, on_event, on_result, on_review, on_start
-from interlock.kernel.budgets import step_budget
+from interlock.kernel.accounts import step_budget
 from interlock.kernel.outcome import Step
 from interlock.kernel.poison import POISON, quarantine_id, why_poison
 from interlock.kernel.program import Program

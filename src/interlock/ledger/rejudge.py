@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from interlock.kernel import fold
-from interlock.kernel.budgets import needed, step_budget
+from interlock.kernel.accounts import step_budget
+from interlock.kernel.budgets import needed
 from interlock.kernel.decide import Again, autonomy_of, combine, judge_policy
 from interlock.ledger.reading import Plain
 from interlock.ledger.recorded import Recorded, input_type

@@ -77,7 +77,9 @@ def differences(record: CaseRecord, found: Open) -> list[tuple[str, str]]:
         elif effect.status in MAY_HAVE_COMMAND:
             may.add(name)
     for question in record.questions.values():
-        must.update(full_id(record.case, a.command) for a in question.asked.values() if a.outcome is None)
+        # One that waits for its budget is not asked yet.
+        open_ones = [a for a in question.asked.values() if a.outcome is None and all(r.granted for r in a.reservations)]
+        must.update(full_id(record.case, one.command) for one in open_ones)
     wrong = [("command", f"Command {one} is missing.") for one in sorted(must - found.commands)]
     wrong += [
         ("command", f"Command {one} belongs to nothing in the case.") for one in sorted(found.commands - must - may)

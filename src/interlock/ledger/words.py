@@ -44,6 +44,7 @@ _SILENCES = {
     "lost": "the worker that asked it died",
     "unavailable": "it could not be asked",
     "declined": "it declined to answer",
+    "budget": "it was not asked, because its budget had no room",
 }
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Literal, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from interlock.automation.definition import Definition, snake
-from interlock.policy.schema import DecimalType, Field, IntType, InvisibleType, ListType, RecordType, Schema
+from interlock.policy.schema import DecimalType, Field, IntType, RecordType, Schema
 from interlock.releases.advisors import plain, read_advisors
+from interlock.releases.budgets import read_budget
 from interlock.releases.spec import AdvisorSpec, CellSpec, EffectSpec, ReleaseSpec
-from interlock.releases.tables import Document, Table, micros, nearest
+from interlock.releases.tables import Document, Table, nearest
 from interlock.vocabulary import canonical
 from interlock.vocabulary.errors import Problem
 from interlock.vocabulary.limits import (
@@ -28,8 +27,6 @@ from interlock.vocabulary.limits import (
 from interlock.vocabulary.release import BudgetSpec, Certificate, QuestionSpec, ReviewSpec
 
 FILE = "release.toml"
-Per = Literal["hour", "day", "week", "month", "ever", "rolling"]
-_WINDOWS: tuple[Per, ...] = ("hour", "day", "week", "month", "ever")
 
 
 def read_release(
@@ -61,7 +58,7 @@ class _Reader:
             questions=questions,
             advisors=advisors,
             effects=effects,
-            budgets=self._budgets(root.table("budgets")),
+            budgets=self._budgets(root.table("budgets"), advisors),
             certificates=certificates,
             cells=cells,
             autonomy_off=off,
@@ -242,87 +239,14 @@ class _Reader:
 
     # --- what may not be exceeded -------------------------------------------------------------------------------------
 
-    def _budgets(self, table: Table) -> tuple[BudgetSpec, ...]:
+    def _budgets(self, table: Table, advisors: Mapping[str, AdvisorSpec]) -> tuple[BudgetSpec, ...]:
         found: list[BudgetSpec] = []
         for name in table.names():
-            budget = self._budget(table.table(name), name)
+            one = table.table(name)
+            budget = read_budget(one, name, self.definition, self.schema, advisors, self._action)
             if budget is not None:
                 found.append(budget)
         return tuple(sorted(found, key=lambda budget: budget.name))
-
-    def _budget(self, one: Table, name: str) -> BudgetSpec | None:
-        before = len(one.document.problems)
-        given = one.texts("for")
-        if not given:
-            one.note(None, "it does not say which actions it covers.", 'Write for = "pay" or for = ["pay", "refund"].')
-        actions = tuple(found for one_name in given if (found := self._action(one, one_name, "for")) is not None)
-        summed, counted = one.text("sum"), one.flag("count", False)
-        if bool(summed) == counted:
-            one.note(
-                None,
-                "it sums a field or counts actions: one of the two.",
-                'Write sum = "proposal.amount" or count = true.',
-            )
-        scales = {_scale(self._find(summed, action)) for action in actions} if summed else {0}
-        if None in scales:
-            one.note(
-                "sum",
-                f"{summed} is no bounded number of {', '.join(actions)}.",
-                "Sum a Decimal or int with bounds, e.g. proposal.amount.",
-            )
-        elif len(scales) > 1:
-            one.note("sum", f"{summed} has different decimal places in {', '.join(actions)}.", "Use two budgets.")
-        scale = next((scale for scale in scales if scale is not None), 0)
-        most, hard = one.number("max"), one.number("hard")
-        if most is None:
-            one.note(None, "it has no `max`.", "Write max = the limit for decisions without a person.")
-            most = Decimal(0)
-        auto = self._units(one, "max", most, scale)
-        ceiling = self._units(one, "hard", hard, scale) if hard is not None else auto
-        if ceiling < auto:
-            one.note("hard", "`hard` is below `max`.", "People may approve between max and hard; nobody above hard.")
-        by = one.text("by")
-        if by:
-            for action in actions:
-                field = self._find(by, action)
-                if field is None or isinstance(field.type, RecordType | ListType | InvisibleType):
-                    one.note(
-                        "by",
-                        f"{by} is no single value that is known for {action}.",
-                        "Name a field of the proposal or the case.",
-                    )
-        per, zone, rolling = self._window(one)
-        on_exceeded = cast(
-            "Literal['escalate', 'deny', 'wait']", one.choice("on_exceeded", ("escalate", "deny", "wait"), "escalate")
-        )
-        group = one.text("group")
-        one.done()
-        if len(one.document.problems) > before:
-            return None
-        return BudgetSpec(name, actions, auto, ceiling, scale, summed, by, per, zone, rolling, on_exceeded, group)
-
-    def _window(self, one: Table) -> tuple[Per, str, int]:
-        text = one.text("per", "day UTC")
-        kind, _, rest = text.partition(" ")
-        rest = rest.strip()
-        if kind == "rolling":
-            length = micros(rest)
-            if not length:
-                one.note("per", f"{text!r} is no window.", 'Write e.g. per = "rolling 90d".')
-            return "rolling", "UTC", length or 0
-        if kind not in _WINDOWS:
-            one.note(
-                "per",
-                f"{text!r} is no window.",
-                'Write per = "day Europe/Berlin", "hour", "week", "month", "ever" or "rolling 90d".',
-            )
-            return "day", "UTC", 0
-        zone = rest or "UTC"
-        try:
-            ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            one.note("per", f"there is no time zone {zone!r}.", "Use a name such as Europe/Berlin or UTC.")
-        return kind, zone, 0
 
     def _units(self, table: Table, key: str, value: Decimal, scale: int) -> int:
         units = value.scaleb(scale)

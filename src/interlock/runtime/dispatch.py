@@ -29,7 +29,7 @@ from interlock.runtime.hosted import Hosted, concurrency_of
 from interlock.runtime.timers import Deadline, Deadlines
 from interlock.vocabulary import canonical, limits
 from interlock.vocabulary.action import Command
-from interlock.vocabulary.advice import Answer, Silence, SilenceWhy, added
+from interlock.vocabulary.advice import UNREPORTED, Answer, Silence, SilenceWhy, added
 from interlock.vocabulary.events import AnswerBody, Body, Envelope, ResultBody
 
 SOURCE = "interlock.dispatch"
@@ -317,12 +317,16 @@ class Dispatcher:
         if isinstance(error, NoAdvice):
             call.spent = added(call.spent, error.usage)
             call.currency = error.currency or call.currency
+            if not error.usage and not isinstance(error, Unavailable):
+                self._unreported(call)
             if isinstance(error, Unavailable | Declined):
                 final: SilenceWhy = "declined" if isinstance(error, Declined) else "unavailable"
                 silence = Silence(final, said(error), call.spent, call.currency)
                 self._settle(call, answer_envelope(command, silence, self._now()))
                 return
             why = "garbage" if isinstance(error, Garbled) else "timeout" if isinstance(error, OutOfTime) else "error"
+        else:
+            self._unreported(call)
         self._breaker(command.dependency, failed=why != "garbage")
         self._again_or(call, Silence(why, said(error) if why == "timeout" else describe(error)))
 
@@ -331,12 +335,19 @@ class Dispatcher:
         self._breaker(command.dependency, failed=True)
         task, call.task = call.task, None
         if command.what == "ask":
+            self._unreported(call)
             self._again_or(call, Silence("timeout", f"no answer within {self._time_for(command) / 1_000_000:g} s"))
         else:
             reason = f"no reply within {self._time_for(command) / 1_000_000:g} s"
             self._settle(call, result_envelope(command, "unknown", self._now(), reason=reason))
         if task is not None:
             task.cancel()
+
+    def _unreported(self, call: Call) -> None:
+        """A call ended without saying what it used: where a budget covers the advisor, that is counted."""
+        command = call.command
+        if command.advisor in self._hosted[command.automation].program.spending:
+            call.spent = added(call.spent, {UNREPORTED: 1})
 
     def _again_or(self, call: Call, silence: Silence) -> None:
         """Ask the same advisor again if its question allows it and its breaker too, else report the silence."""

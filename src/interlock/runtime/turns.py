@@ -23,7 +23,7 @@ from typing import Protocol
 
 from msgspec import structs
 
-from interlock.kernel.budgets import step_budget
+from interlock.kernel.accounts import step_budget
 from interlock.kernel.outcome import Step
 from interlock.kernel.poison import POISON, quarantine, quarantine_id, why_poison
 from interlock.kernel.step import step

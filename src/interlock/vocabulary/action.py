@@ -41,7 +41,9 @@ class ActionSpec(Struct, frozen=True, omit_defaults=True):
 
 
 class Reservation(Struct, frozen=True, omit_defaults=True):
-    """Capacity of one budget account that an effect holds. `amount` in the account's integer unit."""
+    """Capacity of one budget account that an effect or a question holds. `amount` in the budget's integer unit, of
+    `scale` digits. `bucket`, `buckets`: where it is charged in a rolling window.
+    """
 
     id: str
     account: str
@@ -49,6 +51,9 @@ class Reservation(Struct, frozen=True, omit_defaults=True):
     amount: int
     limit: int = 0
     granted: bool = False
+    bucket: int = 0
+    buckets: int = 0
+    scale: int = 0
 
 
 EffectStatus = Literal["awaiting_budget", "pending", "held", "started", "retrying", "in_doubt"]
@@ -62,6 +67,7 @@ class Effect(Struct, frozen=True, omit_defaults=True):
     attempt    counts performances; phase: what runs or runs next
     approvals  of the review that permitted it, and the groups they discharge: a later judgement counts them again
     start_before  a perform that starts later is judged again first (microseconds)
+    waiting_since when it first found a budget exhausted that is to be waited for; 0 when it does not wait
     """
 
     id: str
@@ -86,6 +92,7 @@ class Effect(Struct, frozen=True, omit_defaults=True):
     discharged: tuple[Group, ...] = ()
     reason: str = ""
     proposal: Proposal | None = None
+    waiting_since: int = 0
 
 
 class Past(Struct, frozen=True, omit_defaults=True):

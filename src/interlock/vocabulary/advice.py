@@ -33,6 +33,11 @@ OUTPUT_TOKENS = "output_tokens"
 REQUESTS = "requests"
 """Calls made to a model for one answer: samples, verifiers and repetitions included."""
 
+UNREPORTED = "unreported"
+"""Calls that ended without saying what they used (given up, failed): counted where a budget covers the advisor, which
+then takes each of them for what one call may use.
+"""
+
 COST = "cost"
 """Money, in millionths of the unit of `currency` (`COST_SCALE` digits), rounded up. A call costs less than a cent:
 counted in cents, a budget would be exhausted a hundred times too early.
@@ -40,7 +45,7 @@ counted in cents, a budget would be exhausted a hundred times too early.
 
 COST_SCALE = 6
 
-SilenceWhy = Literal["timeout", "error", "garbage", "breaker", "lost", "unavailable", "declined"]
+SilenceWhy = Literal["timeout", "error", "garbage", "breaker", "lost", "unavailable", "declined", "budget"]
 ScoreSource = Literal["logprob", "votes", "classifier", "verifier", "given"]
 
 

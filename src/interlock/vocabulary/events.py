@@ -110,7 +110,10 @@ class ResolveBody(Struct, frozen=True, tag="resolve", tag_field="kind", omit_def
 
 class ReserveBody(Struct, frozen=True, tag="reserve", tag_field="kind", omit_defaults=True):
     """A decision asks the home of (budget, key, window) for capacity. `limit` and `amount` in the budget's integer
-    unit.
+    unit, of `scale` digits where it is said.
+
+    bucket, buckets   of a rolling window: which one the amount is charged to, and how many make a window
+    wait              whoever asks wants to be told when there is room
     """
 
     reservation: str
@@ -119,10 +122,15 @@ class ReserveBody(Struct, frozen=True, tag="reserve", tag_field="kind", omit_def
     limit: int
     bucket: int = 0
     buckets: int = 0
+    wait: bool = False
+    scale: int | None = None
 
 
 class BudgetReplyBody(Struct, frozen=True, tag="budget", tag_field="kind", omit_defaults=True):
-    """The home's answer: granted, or exhausted with the figures it was judged on."""
+    """The home's answer: granted, or exhausted with the figures it was judged on.
+
+    waits   refused, and will be told when there is room; room: this tells it, and nothing is reserved yet
+    """
 
     account: str
     reservation: str
@@ -130,13 +138,18 @@ class BudgetReplyBody(Struct, frozen=True, tag="budget", tag_field="kind", omit_
     spent: int
     held: int
     limit: int
+    waits: bool = False
+    room: bool = False
 
 
 class SettleBody(Struct, frozen=True, tag="settle", tag_field="kind", omit_defaults=True):
-    """What became of a reservation: `charged` of it was used for ever, the rest is free again."""
+    """What became of a reservation: `charged` of it was used for ever, the rest is free again. More than was reserved
+    is an overrun.
+    """
 
     reservation: str
     charged: int
+    scale: int | None = None
 
 
 Body = (

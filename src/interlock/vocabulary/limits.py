@@ -102,6 +102,20 @@ BUDGET_WAIT_MS: int = 60_000
 BUDGET_BUCKETS: int = 60
 """Resolution of a rolling window."""
 
+BUDGET_WAIT_FOR_MS: int = 604_800_000
+"""How long a decision waits for capacity (`on_exceeded = "wait"`) when the budget does not say; then a person is
+asked.
+"""
+
+BUDGET_WAITING_MAX: int = 1_000
+"""Decisions that one account calls when capacity comes free. Those beyond it ask again every BUDGET_WAIT_MS."""
+
+BUDGET_KEY_CHARS_MAX: int = 120
+"""Characters of a budget's key in the name of its account; a longer one is named by its digest."""
+
+ROLLING_MS_MIN: int = 60_000
+"""Shortest rolling window: its buckets are seconds, well above what a message between slots takes."""
+
 STEP_MS_MAX: int = 2_000
 """Longest turn of one message. A reducer computes over one case; seconds mean a loop."""
 

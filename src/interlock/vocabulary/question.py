@@ -6,15 +6,20 @@ from typing import Any
 
 from msgspec import Struct
 
+from interlock.vocabulary.action import Reservation
 from interlock.vocabulary.advice import Answer, Silence
 from interlock.vocabulary.events import Envelope
 
 
 class Asked(Struct, frozen=True, omit_defaults=True):
-    """One advisor's part in an open question: its open command, and what it said once it has."""
+    """One advisor's part in an open question: its open command, and what it said once it has.
+
+    reservations  what asking it may cost; its command is put when all are granted
+    """
 
     command: str = ""
     outcome: Answer | Silence | None = None
+    reservations: tuple[Reservation, ...] = ()
 
 
 class OpenQuestion(Struct, frozen=True, omit_defaults=True):

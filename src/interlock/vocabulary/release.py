@@ -9,7 +9,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from interlock.vocabulary.limits import REVIEW_EXPIRES_MS
+from interlock.vocabulary.limits import BUDGET_WAIT_FOR_MS, REVIEW_EXPIRES_MS
+
+Per = Literal["minute", "hour", "day", "week", "month", "quarter", "year", "ever", "rolling"]
+"""Kinds of windows of a budget."""
 
 
 class QuestionSpec(Struct, frozen=True, omit_defaults=True):
@@ -28,12 +31,17 @@ class QuestionSpec(Struct, frozen=True, omit_defaults=True):
 
 
 class BudgetSpec(Struct, frozen=True, omit_defaults=True):
-    """A quantity that may not be exceeded across cases.
+    """A quantity that may not be exceeded across cases: of what actions take, or of what asking advisors costs.
 
-    actions    action names it covers; sum: dotted path of the amount, "" counts 1; by: dotted path of the key, ""
-               one for all
+    actions    action names it covers; sum: dotted path of the amount, "" counts 1
+    advisors   or the advisors it covers; sum: `usage.NAME` of their answers; each: what is reserved for one call
+    by         dotted paths of the key, separated by spaces; "" one account for all
     auto, hard limits in integer units of `scale` digits: automatic decisions up to auto, approved ones up to hard
-    per        day | week | month | hour | ever in `zone`, or rolling over `rolling` microseconds
+    per        minute | hour | day | week | month | quarter | year | ever in `zone`, or rolling over `rolling`
+               microseconds
+    settle     dotted path in a performer's result of what was really used; "" charges what was reserved
+    wait_for   how long a decision waits for capacity (microseconds) where it is to wait
+    currency   of a budget of money
     """
 
     name: str
@@ -43,11 +51,16 @@ class BudgetSpec(Struct, frozen=True, omit_defaults=True):
     scale: int = 0
     sum: str = ""
     by: str = ""
-    per: Literal["hour", "day", "week", "month", "ever", "rolling"] = "day"
+    per: Per = "day"
     zone: str = "UTC"
     rolling: int = 0
     on_exceeded: Literal["escalate", "deny", "wait"] = "escalate"
     group: str = ""
+    settle: str = ""
+    wait_for: int = BUDGET_WAIT_FOR_MS * 1_000
+    advisors: tuple[str, ...] = ()
+    each: int = 0
+    currency: str = ""
 
 
 class Certificate(Struct, frozen=True, omit_defaults=True):

@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from interlock.kernel import lifecycle
-from interlock.kernel.budgets import step_budget
+from interlock.kernel.accounts import step_budget
 from interlock.kernel.decide import combine
 from interlock.kernel.fold import apply, record
 from interlock.kernel.lifecycle import FlowViolation, valid_actions

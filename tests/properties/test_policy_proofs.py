@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from interlock.policy import Bound
+from interlock.policy import BoolType, Bound, DecimalType, EnumType, IntType, StringType
+from interlock.policy.contrast import contrast
 from interlock.policy.policy import Policy
 from interlock.policy.proof import compare
 from interlock.policy.proof.question import Question, Undecided
+from interlock.policy.proof.smt import Unknown
 from interlock.policy.rules import unlike, verdict_text
 from tests.properties.test_policy_kernel import ACTIONS, bound_of, document, loaded, raw_inputs, rule_lists
 
@@ -78,3 +80,48 @@ def test_two_versions_that_some_input_tells_apart_are_never_called_equivalent(
         if unlike(*verdicts):
             assert not found.equivalent
             assert (action, verdicts[0].outcome, verdicts[1].outcome) in classes or found.undecided
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data(), rule_lists(), ACTIONS)
+def test_one_input_that_can_flip_a_verdict_alone_is_found_with_its_nearest_value(
+    data: st.DataObject, rules: list[dict[str, Any]], action: str
+) -> None:
+    """The solver is asked of every input whether it can, all others being fixed; the search must know it."""
+    policy = loaded(document(rules))
+    assume(policy is not None)
+    assert policy is not None
+    bound = bound_of(policy, action, data.draw(raw_inputs(action)))
+    found = contrast(policy, bound)
+    assert not found.cut
+    assert all(one.verdict.outcome != found.verdict.outcome for one in found.found)
+    alone: dict[str, list[Any]] = {}
+    for one in found.found:
+        if len(one.changes) == 1:
+            alone.setdefault(one.changes[0].path, []).append(one.data.get(one.changes[0].path))
+    question = Question([policy], action, timeout_ms=3_000)
+    solver, values = question.solver, bound.to_data()
+    # A text that no rule names has no name for the solver; then the rest of the input cannot be fixed.
+    texts = [slot for slot in policy.slots(action) if isinstance(slot.type, StringType)]
+    if question.variables.look_into or any(values[slot.path] for slot in texts):
+        return
+    others = solver.any_([question.says[0].of(name) for name in OUTCOMES if name != found.verdict.outcome])
+    for slot in policy.slots(action):
+        now = values[slot.path]
+        if not isinstance(slot.type, BoolType | IntType | DecimalType | EnumType) or now is None:
+            continue
+        fixed = [question.variables.pinned(path, value) for path, value in values.items() if path != slot.path]
+        model = solver.ask(others, *fixed)
+        if isinstance(model, Unknown):
+            continue
+        event(f"can flip it alone: {model is not None}")
+        assert (model is not None) == (slot.path in alone), (slot.path, values, found, policy.source)
+        moved = [value for value in alone.get(slot.path, ()) if value is not None]
+        if moved and isinstance(slot.type, IntType | DecimalType):
+            nearest, term = min(abs(value - now) for value in moved), question.variables.scalar(slot.path)
+            nearer = [
+                solver.less(solver.integer(now - nearest), term),
+                solver.less(term, solver.integer(now + nearest)),
+            ]
+            there = question.variables.there(slot.path)
+            assert solver.ask(others, *fixed, *nearer, there) is None, (slot.path, nearest, values, policy.source)

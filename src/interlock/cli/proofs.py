@@ -1,15 +1,18 @@
-"""`interlock policy prove` and `diff`: what holds for all inputs. They need the extra `prove`."""
+"""`interlock policy prove`, `diff` and `contrast`: what holds for all inputs, and what is nearest to one of them.
+
+The first two need the extra `prove`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from interlock.cli import exits, opening, screen
 from interlock.cli.options import Invocation, command
 from interlock.cli.policyfiles import read_named, read_policy
-from interlock.vocabulary.errors import NotFound
+from interlock.vocabulary.errors import NotFound, Refused
 
 if TYPE_CHECKING:
     from interlock.ledger import Affected
@@ -216,4 +219,66 @@ def _change(change: Change, touched: Affected | None) -> None:
     screen.text("")
 
 
-COMMANDS: tuple[click.Command, ...] = (prove, diff)
+# --- contrast ---------------------------------------------------------------------------------------------------------
+
+
+@command(
+    name="contrast",
+    examples="""
+        interlock policy contrast --test "both agree"
+        interlock policy contrast policy.yaml --test "over the limit" --to allow
+        interlock policy contrast policy.yaml --action pay --input @input.json --json
+    """,
+    codes=[exits.WRONG],
+    db=False,
+)
+@click.argument("file", required=False)
+@click.option("--test", metavar="NAME", help="Begin with the input of this test of the policy.")
+@click.option("--action", metavar="NAME", help="Begin with an input of this action (with --input).")
+@click.option("--input", "input_", metavar="JSON", help="The input as nested JSON, @FILE, or - for stdin.")
+@click.option(
+    "--to", "target", type=click.Choice(["allow", "escalate", "fallback", "deny"]), help="Only changes to this outcome."
+)
+def contrast(
+    inv: Invocation,
+    file: str | None,
+    test: str | None,
+    action: str | None,
+    input_: str | None,
+    target: Literal["allow", "escalate", "fallback", "deny"] | None,
+) -> None:
+    """Show the smallest change of an input that gives another verdict.
+
+    As few inputs as possible are changed, each to the nearest value at which the rules say something else.
+    `interlock explain` shows the same for a recorded decision.
+    """
+    from interlock.policy import BindFailure, verdict_text
+    from interlock.policy.contrast import contrast as contrast_of
+
+    found = read_policy(inv, file)
+    if test is not None:
+        chosen = next((one for one in found.tests if one.name == test), None)
+        if chosen is None:
+            known = ", ".join(one.name for one in found.tests)
+            raise NotFound(f"{found.name} has no test {test!r}.", hint=f"It has: {known or 'none'}.")
+        bound = found.bind(chosen.action, chosen.raw)
+    elif action is not None and input_ is not None:
+        bound = found.bind(action, opening.json_value(input_, "--input"))
+    else:
+        raise click.UsageError("Give --test, or --action and --input.")
+    if isinstance(bound, BindFailure):
+        hint = "`interlock policy describe` shows what rules read."
+        raise Refused(f"This is no input: {bound}.", code="bad_input", hint=hint)
+    told = contrast_of(found, bound, target=target)
+    if inv.json:
+        screen.document(told.to_data())
+        return
+    screen.title(f"{bound.action}: {verdict_text(told.verdict)}")
+    screen.bullets([str(one) for one in told.found])
+    if not told.found:
+        screen.text(f"No change of up to {told.searched} inputs gives {target or 'another outcome'}.")
+    if told.cut:
+        screen.notice("The search was ended before it was complete; there may be other changes.")
+
+
+COMMANDS: tuple[click.Command, ...] = (prove, diff, contrast)

@@ -18,6 +18,7 @@ from interlock.ledger.histories import moment_of
 from interlock.ledger.reading import Plain, case_named, entries_of, folded, slot_in
 from interlock.ledger.recorded import Recorded, Releases, input_type
 from interlock.policy import Bound, RuleOutcome
+from interlock.policy.contrast import Contrasts, contrast
 from interlock.policy.schema import unscaled
 from interlock.policy.values import words as value_words
 from interlock.ports import Store
@@ -128,6 +129,7 @@ def _explained(
         known=_known(release, decision),
         rules=rules,
         default=default,
+        contrasts=_contrasts(release, decision),
         autonomy=_autonomy(decision),
         budgets=_budgets(release, decision),
         people=_people(told, chain),
@@ -291,6 +293,17 @@ def _rules(release: Recorded | None, decision: Decision) -> tuple[tuple[RuleOutc
         spoke = release.policy.default
         default = f"No rule matched; the default (line {spoke.line}) is {spoke.then}. {spoke.reason}".rstrip()
     return release.policy.outcomes(decision.policy, bound), default
+
+
+def _contrasts(release: Recorded | None, decision: Decision) -> tuple[Contrasts, ...]:
+    """What would have flipped the rules' own verdict; after an approval it was people who decided."""
+    bound = _bound(release, decision)
+    if release is None or bound is None or decision.policy is None or decision.policy.by_approval:
+        return ()
+    nearest = contrast(release.policy, bound)
+    if nearest.verdict.outcome == "allow" or any(one.verdict.outcome == "allow" for one in nearest.found):
+        return (nearest,)
+    return nearest, contrast(release.policy, bound, target="allow")
 
 
 def _autonomy(decision: Decision) -> tuple[str, ...]:

@@ -15,10 +15,14 @@ from msgspec import to_builtins
 
 from interlock.ledger import words
 from interlock.policy import RuleOutcome
+from interlock.policy.contrast import Contrasts
 from interlock.vocabulary.decision import Decision
 from interlock.vocabulary.ids import CaseId
 
 WIDTH = 100
+
+CONTRASTS_MAX = 8
+"""Changes shown of those that are equally small; `to_data` has them all."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,7 @@ class Explanation:
     occasion      what made it be judged again, where it was
     advised       the proposal that the advice led to: an edit has another one
     unreadable    why the release cannot be read back; then the rules are known by their ids only
+    contrasts     the smallest changes of what was known after which the rules would have said something else
     open_now      what of it is still under way or waiting
     followed      what came of it; learned: facts older than the decision that were not known to it
     """
@@ -141,6 +146,7 @@ class Explanation:
     known: tuple[tuple[str, str], ...]
     rules: tuple[RuleOutcome, ...]
     default: str
+    contrasts: tuple[Contrasts, ...]
     autonomy: tuple[str, ...]
     budgets: tuple[Budgeted, ...]
     people: tuple[Happened, ...]
@@ -184,6 +190,7 @@ class Explanation:
                 for rule in self.rules
             ],
             "default": self.default or None,
+            "contrasts": [one.to_data() for one in self.contrasts],
             "autonomy": list(self.autonomy),
             "budgets": [one.to_data() for one in self.budgets],
             "people": [one.to_data() for one in self.people],
@@ -206,6 +213,7 @@ class Explanation:
         page.section("What was advised", self._advised())
         page.section("What was known", (f"{path}: {value}" for path, value in self.known))
         page.section("How the rules judged", self._ruled())
+        page.section("What would have made the rules say something else", self._contrasted())
         page.section("May it run without a person?", self.autonomy)
         page.section("Budgets", (_budget(one) for one in self.budgets))
         page.section("People", _told(self.people))
@@ -262,6 +270,19 @@ class Explanation:
         lines = [f"{mark[rule.result]} {rule}" for rule in self.rules]
         if self.default:
             lines.append(f"+ {self.default}")
+        return lines
+
+    def _contrasted(self) -> list[str]:
+        lines: list[str] = []
+        for one in self.contrasts:
+            lines += [str(contrast) for contrast in one.found[:CONTRASTS_MAX]]
+            if len(one.found) > CONTRASTS_MAX:
+                lines.append(f"and {len(one.found) - CONTRASTS_MAX} more such changes")
+            wanted = one.target or "another outcome"
+            if not one.found and not one.cut:
+                lines.append(f"No change of up to {one.searched} inputs gives {wanted}.")
+            if one.cut:
+                lines.append("The search was ended before it was complete; there may be other changes.")
         return lines
 
 

@@ -196,3 +196,13 @@ def test_a_key_that_looks_like_a_decision_is_a_key() -> None:
     at.hear("FundsReported", {"cheque": "branch/3.0", "available": "500.00"})
     at.advance(SECOND)
     assert explain(at.store, "cheques/branch/3.0").id == "cheques/branch/3.0/5.0"
+
+
+def test_the_smallest_change_that_would_have_flipped_the_rules_is_told() -> None:
+    told = explain(a_week_of_cheques(desk()).store, "cheques/c1")
+    text = told.to_text()
+    assert "What would have made the rules say something else" in text
+    (nearest,) = told.contrasts
+    assert nearest.verdict.outcome == "allow" and not nearest.cut
+    assert any("advice.agreed 1 instead of 2" in str(one) for one in nearest.found)
+    assert told.to_data()["contrasts"][0]["inputs_changed"] == 1

@@ -169,8 +169,27 @@ class Variables:
         self._lists[path].sized = True
         return self._lists[path].size
 
-    def type_of(self, path: str) -> Any:
-        return self._slots[path][0].type
+    def pinned(self, path: str, value: Any) -> Term:
+        """That an input has a canonical value (None: that it is absent), as far as anybody asks. After `close`."""
+        solver, there = self.solver, self.there(path)
+        if value is None:
+            return solver.not_(there)
+        type_ = self._slots[path][0].type
+        if type_ is None:
+            return there
+        if not isinstance(type_, ListType):
+            same = solver.equal(self._scalars[path], self._constant_of(type_, value))
+            return solver.all_([there, same])
+        listed = self._lists[path]
+        terms = [self._constant(type_.item, one) for one in dict.fromkeys(value)]
+        same = [solver.equal(listed.size, solver.integer(len(value)))]
+        for item in (*listed.asked, *(self._constant(type_.item, one) for one in listed.whole)):
+            among = solver.any_([solver.equal(item, term) for term in terms])
+            same.append(solver.equal(solver.holds(listed.member, item), among))
+        return solver.all_([there, *same])
+
+    def _constant_of(self, type_: ScalarType, value: Any) -> Term:
+        return self.solver.truth(value) if isinstance(type_, BoolType) else self._constant(type_, value)
 
     # --- what depends on everything that was asked ----------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from interlock.assembly import Interlock
+    from interlock.assembly import BlockingInterlock, Interlock
     from interlock.automation.app import Automation
     from interlock.automation.flow import Flow, status
     from interlock.automation.markers import Advice
@@ -26,6 +26,7 @@ __all__ = [
     "Advice",
     "Answered",
     "Automation",
+    "BlockingInterlock",
     "Called",
     "Case",
     "Count",
@@ -55,13 +56,19 @@ __all__ = [
     "status",
 ]
 
+_HOMES = {
+    "BlockingInterlock": "interlock.assembly",
+    "Interlock": "interlock.assembly",
+    "NotDone": "interlock.ports",
+}
+
 if not TYPE_CHECKING:  # a type checker that saw this would accept every misspelt name
 
     def __getattr__(name: str) -> object:
         """The public name, from where it lives; it stays here afterwards."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        home = {"Interlock": "interlock.assembly", "NotDone": "interlock.ports"}.get(name, "interlock.automation")
+        home = _HOMES.get(name, "interlock.automation")
         value = getattr(importlib.import_module(home), name)
         globals()[name] = value
         return value

@@ -3,6 +3,7 @@
     opening.py     a store from what a user calls it
     hosting.py     a release as the runtime holds it: its program, and the functions that serve it
     embedding.py   `Interlock`: an automation inside one's own program
+    blocking.py    the same without an event loop of the program's own
     running.py     a worker as a process of its own (`interlock run`)
 
 Names are loaded when they are first used: a command that only looks into a store does not pay for everything that a
@@ -15,14 +16,28 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from interlock.assembly.blocking import BlockingHandle, BlockingInterlock
     from interlock.assembly.embedding import Handle, Interlock, Snapshot
     from interlock.assembly.hosting import hosted
     from interlock.assembly.opening import open_store, open_to_read
     from interlock.assembly.running import Ended, run_worker
 
-__all__ = ["Ended", "Handle", "Interlock", "Snapshot", "hosted", "open_store", "open_to_read", "run_worker"]
+__all__ = [
+    "BlockingHandle",
+    "BlockingInterlock",
+    "Ended",
+    "Handle",
+    "Interlock",
+    "Snapshot",
+    "hosted",
+    "open_store",
+    "open_to_read",
+    "run_worker",
+]
 
 _HOMES = {
+    "BlockingHandle": "blocking",
+    "BlockingInterlock": "blocking",
     "Ended": "running",
     "Handle": "embedding",
     "Interlock": "embedding",

@@ -3,8 +3,8 @@
 Every folder has a module called `automation` and most have one called `effects`; a process may hold many. A folder's
 files are therefore
 imported under names of their own, and `import bank` within them means the folder's bank. If a file was already
-imported in the ordinary
-way (a test beside it, an embedding script), that very module is used: two copies of one class would never be equal.
+imported in the ordinary way (a test beside it, an embedding script, a program that imports it as part of a package),
+that very module is used: two copies of one class would never be equal.
 """
 
 from __future__ import annotations
@@ -92,11 +92,14 @@ class Folder:
         return f"{_PREFIX}{self.token}_{name}"
 
     def _imported(self, name: str, file: Path) -> ModuleType | None:
-        """The module of this very file if somebody imported it in the ordinary way."""
-        for known in (name, "__main__"):
-            module = sys.modules.get(known)
+        """The module of this very file if somebody imported it in the ordinary way, under whatever name: a program
+        that holds two automations imports them as `refunds.automation` and `comments.automation`.
+        """
+        known = [one for one in (sys.modules.get(name), sys.modules.get("__main__")) if one is not None]
+        for module in (*known, *list(sys.modules.values())):
             where = getattr(module, "__file__", None)
-            if module is not None and isinstance(where, str) and Path(where).resolve() == file:
+            # Reading the file system for every module of the process would take longer than the import itself.
+            if isinstance(where, str) and where.endswith(file.name) and Path(where).resolve() == file:
                 return module
         return sys.modules.get(self._unique(name))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import types
 from pathlib import Path
@@ -46,6 +47,22 @@ def test_a_module_imported_in_the_ordinary_way_is_used(tmp_path: Path, monkeypat
     assert load_effects(loaded).performers["pay"].action is vars(module)["Pay"]
     with_app = load_folder(folder, app=vars(module)["app"])
     assert with_app.definition.app is vars(module)["app"]
+
+
+def test_two_automations_imported_from_packages_are_the_very_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that holds several cannot import two modules called `automation`; it imports `one.automation`."""
+    monkeypatch.syspath_prepend(tmp_path)
+    alone = load_release(write(tmp_path / "desk_alone")).id
+    for name in ("desk_one", "desk_two"):
+        folder = write(tmp_path / name)
+        module = importlib.import_module(f"{name}.automation")
+        monkeypatch.setitem(sys.modules, f"{name}.automation", module)
+        release = load_release(folder, app=module.app)
+        assert release.loaded.definition.case is module.Ticket
+        assert release.effects.performers["pay"].action is module.Pay
+        assert release.id == alone, "a release does not depend on how its code was imported"
 
 
 def test_a_foreign_app_is_refused(tmp_path: Path) -> None:
@@ -94,7 +111,7 @@ def test_public_names_exist() -> None:
     import interlock
 
     for name in interlock.__all__:
-        if name != "Interlock":
+        if name not in ("BlockingInterlock", "Interlock"):
             assert getattr(interlock, name) is not None
     with pytest.raises(AttributeError, match="has no attribute 'Acton'"):
         _ = getattr(interlock, "Acton")  # noqa: B009

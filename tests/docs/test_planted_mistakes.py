@@ -70,7 +70,7 @@ def test_nothing_else_is_complained_about(errors: list[dict[str, Any]]) -> None:
     assert [error["message"] for error in errors if error["range"]["start"]["line"] < first] == []
 
 
-@pytest.mark.parametrize("example", ["cheques", "refunds", "itops", "support"])
+@pytest.mark.parametrize("example", ["cheques", "refunds", "itops", "support", "web", "web/refunds", "web/comments"])
 def test_examples_pass_strict(tmp_path: Path, example: str) -> None:
     folder = EXAMPLES / example
     files = sorted(set(folder.glob("*.py")) - set(UNTYPED.get(example, ())))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from interlock.automation.flow import Flow, status
     from interlock.automation.markers import Advice
     from interlock.automation.messages import Answered, Called, Done, Failed, Unanswered
-    from interlock.automation.models import Action, Case, Event, Question, Timer, action
+    from interlock.automation.models import Action, Case, Event, InDoubt, Question, Timer, action
     from interlock.automation.payloads import Document, Picture
     from interlock.automation.requests import Requests, after, ask, at, cancel, flag, propose
     from interlock.automation.values import Count, Meta, Money, Name, Sensitive
@@ -35,6 +35,7 @@ __all__ = [
     "Event",
     "Failed",
     "Flow",
+    "InDoubt",
     "Interlock",
     "Meta",
     "Money",

@@ -30,6 +30,7 @@ from interlock.vocabulary.entry import Entry
 from interlock.vocabulary.events import Envelope
 from interlock.vocabulary.ids import CaseId
 from interlock.vocabulary.review import Review
+from interlock.vocabulary.task import Task
 from interlock.vocabulary.timers import TimerRow
 
 T = TypeVar("T")
@@ -153,6 +154,7 @@ class Writes(Struct):
     cases        (record after, version before or None for a new case, lsn of its newest entry)
     same_status  cases whose status their writer knows to be unchanged, though this unit has not read them
     leased       commands that the unit's worker takes in hand, put by this unit or free or lost before it: id -> until
+    tasks        cases whose open tasks changed, each with all that it has now
     held         commands that wait, without a time, for the next control change
     requeued     back into the inbox, behind what waits there; retried: before everything that waits there
     """
@@ -172,6 +174,7 @@ class Writes(Struct):
     timers_drop: list[tuple[CaseId, str, str]] = []
     reviews_put: list[tuple[CaseId, Review]] = []
     reviews_drop: list[tuple[CaseId, str]] = []
+    tasks: list[tuple[CaseId, tuple[Task, ...]]] = []
     sends: list[Envelope] = []
     quarantined: list[Quarantined] = []
     quarantine_drop: list[str] = []
@@ -320,6 +323,10 @@ class Store(Protocol):
         ...
 
     def open_reviews(self, *, automation: str | None, group: str | None, limit: int) -> list[tuple[CaseId, Review]]: ...
+    def open_tasks(self, *, automation: str | None, group: str | None, limit: int) -> list[tuple[CaseId, Task]]:
+        """What people are asked to find out, the longest open first."""
+        ...
+
     def open_commands(self) -> list[Lease]: ...
     def lives(self) -> list[Life]:
         """All lives, the first one first; the last is the present one."""

@@ -14,6 +14,7 @@ from interlock.vocabulary.entry import Entry, chain
 from interlock.vocabulary.events import Envelope, EventBody
 from interlock.vocabulary.ids import CaseId, slot_of
 from interlock.vocabulary.review import Review
+from interlock.vocabulary.task import Task
 from interlock.vocabulary.verdict import Group
 from tests.conformance.stores import N_SLOTS
 
@@ -64,6 +65,10 @@ def command(
 def review(id: str = "1.0", *groups: str, expires_at: int = 1_000) -> Review:
     asked = tuple(Group(name) for name in groups or ("tellers",))
     return Review(id, "cheques/c/1.0", "pay", {}, "digest", asked, {}, "seen", 1, expires_at)
+
+
+def task(id: str = "1.0", group: str = "operations", *, opened_at: int = 1_000) -> Task:
+    return Task(id, "doubt", id, group, opened_at, "nobody could say")
 
 
 def turn(
@@ -124,6 +129,7 @@ def everything(store: Any) -> dict[str, Any]:
         "cases": store.cases(automation=None, status=None, after=None, limit=1_000),
         "commands": store.open_commands(),
         "reviews": store.open_reviews(automation=None, group=None, limit=1_000),
+        "tasks": store.open_tasks(automation=None, group=None, limit=1_000),
         "quarantine": store.quarantine(),
         "control": store.control(),
         "releases": store.releases(),

@@ -31,6 +31,7 @@ from tests.conformance.building import (
     one_unit,
     record,
     review,
+    task,
     turn,
 )
 from tests.conformance.stores import IMPLEMENTATIONS, Implementation
@@ -66,6 +67,7 @@ def prepare(store: Any) -> None:
         leased={f"{NEIGHBOUR}/1.0": 5_000},
         timers_put=[TimerRow(NEIGHBOUR, "timer", "Remind", 15, 1)],
         reviews_put=[(NEIGHBOUR, review("1.0", "tellers", "fraud"))],
+        tasks=[(NEIGHBOUR, (task("1.0"),))],
         sends=[internal(in_slot(4), "early"), internal(in_slot(5), "early")],
         relay=False,
     )
@@ -92,6 +94,7 @@ def units(store: Any) -> None:
                 timers_put=[TimerRow(CASE, "review", "1.0", 700, 1)],
                 reviews_drop=[(NEIGHBOUR, "1.0")],
                 reviews_put=[(CASE, review("3.0"))],
+                tasks=[(CASE, (task("1.0"), task("2.0")))],
                 sends=[internal(in_slot(4), "x"), internal(in_slot(6), "y")],
                 requeued=[event(id="again")],
                 retried=[event(NEIGHBOUR, "retried")],

@@ -8,7 +8,7 @@ import pytest
 from interlock.ports import ReadySlots
 from interlock.vocabulary.errors import NotFound
 from interlock.vocabulary.ids import CaseId, slot_of
-from tests.conformance.building import AUTOMATION, CASE, NEIGHBOUR, SLOT, event, one_unit, record, review
+from tests.conformance.building import AUTOMATION, CASE, NEIGHBOUR, SLOT, event, one_unit, record, review, task
 from tests.conformance.stores import N_SLOTS
 
 CASES = [CaseId(automation, f"{number:02}") for number in range(12) for automation in (AUTOMATION, "refunds")]
@@ -113,3 +113,27 @@ def test_reading_runs_beside_a_unit(lasting_factory: Any) -> None:
         assert store.ready(now=10).slots == {SLOT}
         assert store.backlog() == 1
         assert store.heads()[SLOT][0] == 0
+
+
+def test_tasks_are_listed_the_longest_open_first(store: Any) -> None:
+    one_unit(store, record(), tasks=[(CASE, (task("1.0", opened_at=30), task("2.0", "bank", opened_at=10)))])
+    one_unit(store, record(NEIGHBOUR), tasks=[(NEIGHBOUR, (task("1.0", opened_at=20),))])
+
+    def listed(automation: str | None = None, group: str | None = None, limit: int = 10) -> list[tuple[CaseId, str]]:
+        found = store.open_tasks(automation=automation, group=group, limit=limit)
+        return [(case, one.id) for case, one in found]
+
+    assert listed() == [(CASE, "2.0"), (NEIGHBOUR, "1.0"), (CASE, "1.0")]
+    assert listed(limit=1) == [(CASE, "2.0")]
+    assert listed(group="operations") == [(NEIGHBOUR, "1.0"), (CASE, "1.0")]
+    assert listed(automation="unknown") == []
+
+
+def test_the_tasks_of_a_case_are_those_it_was_last_said_to_have(store: Any) -> None:
+    one_unit(store, record(), tasks=[(CASE, (task("1.0"), task("2.0")))])
+    one_unit(store, record(version=2), before=1)
+    assert len(store.open_tasks(automation=None, group=None, limit=10)) == 2
+    one_unit(store, record(version=3), before=2, tasks=[(CASE, (task("2.0", "bank"),))])
+    assert store.open_tasks(automation=None, group=None, limit=10) == [(CASE, task("2.0", "bank"))]
+    one_unit(store, record(version=4), before=3, tasks=[(CASE, ())])
+    assert store.open_tasks(automation=None, group=None, limit=10) == []

@@ -17,7 +17,7 @@ from interlock.automation.effects import Effects, collect_effects
 from interlock.automation.flow import Flow, status
 from interlock.automation.markers import Advice, Advisor, Checker, Fence, Performer
 from interlock.automation.messages import Answered, Called, Done, Failed, Message, Unanswered
-from interlock.automation.models import Action, Case, Event, Question, Timer, action
+from interlock.automation.models import Action, Case, Event, InDoubt, Question, Timer, action
 from interlock.automation.payloads import Document, Picture, reading
 from interlock.automation.reducing import UserReducers
 from interlock.automation.requests import Request, Requests, after, ask, at, cancel, flag, propose
@@ -44,6 +44,7 @@ __all__ = [
     "Failed",
     "Fence",
     "Flow",
+    "InDoubt",
     "Message",
     "Meta",
     "Money",

@@ -33,13 +33,24 @@ from interlock.automation.definition import (
 )
 from interlock.automation.flow import StatusRow
 from interlock.automation.messages import Answered, Called, Done, Failed, Message, Unanswered
-from interlock.automation.models import Action, ActionOptions, Case, Event, Fact, Question, Timer, action_options
+from interlock.automation.models import (
+    Action,
+    ActionOptions,
+    Case,
+    Event,
+    Fact,
+    InDoubt,
+    Question,
+    Timer,
+    action_options,
+)
 from interlock.automation.shape import schema_id
 from interlock.automation.sources import Sources
 from interlock.automation.upcasting import indistinct
 from interlock.automation.values import SensitiveMark
 from interlock.vocabulary.action import ActionSpec
 from interlock.vocabulary.errors import DefinitionErrors, Problem
+from interlock.vocabulary.limits import PROBES_LIMIT
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
@@ -356,12 +367,11 @@ class _Survey:
                 f"key_valid_for of {cls.__name__} means nothing for kind {options.kind!r}.",
                 "It belongs to idempotent actions.",
             )
-        if options.settle_after is not None and options.kind != "checkable":
-            self._at(
-                place,
-                f"settle_after of {cls.__name__} means nothing for kind {options.kind!r}.",
-                "It belongs to checkable actions.",
-            )
+        in_doubt = options.in_doubt or InDoubt()
+        if not isinstance(in_doubt, InDoubt):  # pyright: ignore[reportUnnecessaryIsInstance] - users without a type checker
+            self._at(place, f"in_doubt of {cls.__name__} is no InDoubt.", 'Write in_doubt=InDoubt(to="operations").')
+            in_doubt = InDoubt()
+        self._in_doubt(cls, in_doubt, place)
         for argument in ("key_valid_for", "settle_after", "start_before"):
             value: timedelta | None = getattr(options, argument)
             if value is not None and value <= timedelta(0):
@@ -380,7 +390,32 @@ class _Survey:
             key_valid_for=_micros(options.key_valid_for, plain.key_valid_for),
             settle_after=_micros(options.settle_after, plain.settle_after),
             start_before=_micros(options.start_before, plain.start_before),
+            probe_first=_micros(in_doubt.first, min(plain.probe_first, _micros(in_doubt.longest, plain.probe_first))),
+            probe_longest=_micros(in_doubt.longest, max(plain.probe_longest, _micros(in_doubt.first, 0))),
+            probes=plain.probes if in_doubt.probes is None else in_doubt.probes,
+            doubt_group=in_doubt.to,
         )
+
+    def _in_doubt(self, cls: type[Any], said: InDoubt, place: tuple[str, int]) -> None:
+        """What is said of doubts must make sense by itself; whether there is a checker, effects.py tells."""
+        for argument in ("first", "longest"):
+            value: timedelta | None = getattr(said, argument)
+            if value is not None and value <= timedelta(0):
+                self._at(
+                    place, f"in_doubt of {cls.__name__}: {argument} is no length of time.", "Give a positive timedelta."
+                )
+        if said.first is not None and said.longest is not None and said.longest < said.first:
+            self._at(
+                place,
+                f"in_doubt of {cls.__name__}: the longest distance is shorter than the first.",
+                "Distances only grow.",
+            )
+        if said.probes is not None and not 1 <= said.probes <= PROBES_LIMIT:
+            self._at(
+                place,
+                f"in_doubt of {cls.__name__}: {said.probes} probes.",
+                f"Give 1 to {PROBES_LIMIT}; an action that is not to be probed has no checker.",
+            )
 
     def _codec(self, cls: type[Any]) -> Codec | None:
         """The codec of a class of the user's, once; None with problems if it cannot be stored."""

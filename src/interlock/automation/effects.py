@@ -15,6 +15,7 @@ from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 from interlock.automation.definition import Definition
 from interlock.automation.markers import Advice, Advisor, Checker, Fence, Performer
+from interlock.automation.models import action_options
 from interlock.automation.sources import Sources
 from interlock.vocabulary.errors import Problem
 
@@ -69,10 +70,10 @@ def collect_effects(
                     "Add the action to the flow, or remove it.",
                 )
                 continue
-            if isinstance(marker, Checker | Fence) and known.spec.kind != "checkable":
+            if isinstance(marker, Fence) and known.spec.kind != "checkable":
                 note(
                     marker,
-                    f"{marker.action.__name__} is {known.spec.kind}, so its {kind} would never be asked.",
+                    f"{marker.action.__name__} is {known.spec.kind}, so its fence would never be asked.",
                     'Write kind="checkable", or remove it.',
                 )
                 continue
@@ -106,6 +107,22 @@ def collect_effects(
                     f"Write in effects.py: @{action.type.__name__}.checker",
                 )
             )
+        said = action_options(action.type)
+        if said is not None and action.spec.kind != "checkable" and name not in tables[Checker] and name not in absent:
+            # Without a checker nobody looks, and an attempt has no time to show itself in.
+            for what, is_said in (
+                ("settle_after", said.settle_after is not None),
+                ("the schedule of in_doubt", said.in_doubt is not None and said.in_doubt.scheduled),
+            ):
+                if is_said:
+                    problems.append(
+                        Problem(
+                            file,
+                            line,
+                            f"{what} of {action.type.__name__} means nothing: it has no checker.",
+                            f"Write in effects.py: @{action.type.__name__}.checker, or leave it out.",
+                        )
+                    )
     effects = Effects(tables[Performer], tables[Checker], tables[Fence], tables[Advisor], tuple(modules))
     return effects, problems
 

@@ -129,6 +129,27 @@ class Action(Fact, Generic[R_co]):
 
 
 @dataclass(frozen=True, slots=True)
+class InDoubt:
+    """What is done about an effect of which nobody knows whether it took place.
+
+    first     from the doubt to the first look by the checker; 5 s when it is not said
+    longest   the distance between two looks doubles from `first` up to this; 1 h when it is not said
+    probes    looks that may end without an answer before a person is asked; 24 when it is not said
+    to        the group that is asked then, or at once where there is no checker; the policy's default group without it
+    """
+
+    first: timedelta | None = None
+    longest: timedelta | None = None
+    probes: int | None = None
+    to: str = ""
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether it says anything about when to look."""
+        return not (self.first is None and self.longest is None and self.probes is None)
+
+
+@dataclass(frozen=True, slots=True)
 class ActionOptions:
     """What `@action` was told, as it was told; `define` judges it."""
 
@@ -141,6 +162,7 @@ class ActionOptions:
     settle_after: timedelta | None
     start_before: timedelta | None
     consequence: Consequence | None
+    in_doubt: InDoubt | None
 
 
 A = TypeVar("A", bound=type[Action[Any]])
@@ -159,6 +181,7 @@ def action(
     settle_after: timedelta | None = None,
     start_before: timedelta | None = None,
     consequence: Consequence | None = None,
+    in_doubt: InDoubt | None = None,
 ) -> Callable[[A], A]: ...
 @overload
 def action(
@@ -171,6 +194,7 @@ def action(
     settle_after: timedelta | None = None,
     start_before: timedelta | None = None,
     consequence: Consequence | None = None,
+    in_doubt: InDoubt | None = None,
 ) -> Callable[[A], A]: ...
 def action(
     *,
@@ -183,6 +207,7 @@ def action(
     settle_after: timedelta | None = None,
     start_before: timedelta | None = None,
     consequence: Consequence | None = None,
+    in_doubt: InDoubt | None = None,
 ) -> Callable[[A], A]:
     """Say what an effect is like.
 
@@ -193,9 +218,12 @@ def action(
     once_per        "case": at most once in a case; not_after: refused once one of these has taken effect
     start_before    an effect not started this long after its decision is judged again
     consequence     minor < money < security < final; minor when reversible, else money
+    settle_after    how long an attempt that was not found may still show itself; of a checkable action without a fence,
+                    and of the others where they have a checker
+    in_doubt        how an unknown outcome is looked into: when the checker is asked, and which group after that
     """
     options = ActionOptions(
-        reversible, kind, undo, once_per, not_after, key_valid_for, settle_after, start_before, consequence
+        reversible, kind, undo, once_per, not_after, key_valid_for, settle_after, start_before, consequence, in_doubt
     )
 
     def mark(cls: A) -> A:

@@ -187,11 +187,12 @@ class UserReducers:
 
     def _request(self, request: Any, message: Any, function: Callable[..., Any]) -> kernel.Request:
         match request:
-            case ProposeRequest(action=action, because=because):
+            case ProposeRequest(action=action, because=because, compensates=compensates):
+                good = "" if compensates is None else self._compensated(compensates, function)
                 if because is message:
-                    return self._propose(action, "")
+                    return self._propose(action, "", good)
                 if isinstance(because, str) and because:
-                    return self._propose(action, because)
+                    return self._propose(action, because, good)
                 raise TypeError(
                     f"reducer {function.__name__}: because= is the message this reducer was given, or a text; "
                     f"not {type(because).__name__}"
@@ -218,7 +219,16 @@ class UserReducers:
             case _:
                 raise TypeError(f"reducer {function.__name__} returned {type(request).__name__}; {_WANTED}")
 
-    def _propose(self, action: Action[Any], text: str) -> kernel.Propose:
+    def _compensated(self, action: type[Action[Any]], function: Callable[..., Any]) -> str:
+        known = self._definition.actions.get(snake(getattr(action, "__name__", "")))
+        if known is None or known.type is not action:
+            raise TypeError(
+                f"reducer {function.__name__}: compensates= is an action class of this automation; "
+                f"not {getattr(action, '__name__', type(action).__name__)}"
+            )
+        return known.name
+
+    def _propose(self, action: Action[Any], text: str, compensates: str = "") -> kernel.Propose:
         known = self._wire.action_type(type(action).__name__)
         if known.type is not type(action):
             raise TypeError(f"{type(action).__name__} is no action of this automation")
@@ -226,8 +236,8 @@ class UserReducers:
         try:
             known.codec.accept(args)
         except ValidationError as error:
-            return kernel.Propose(known.name, args, text, explain(error))
-        return kernel.Propose(known.name, args, text, fits=True)
+            return kernel.Propose(known.name, args, text, explain(error), compensates=compensates)
+        return kernel.Propose(known.name, args, text, fits=True, compensates=compensates)
 
     def _timer(
         self, timer: Timer, delay: timedelta | None, due: datetime | None, function: Callable[..., Any]

@@ -28,6 +28,7 @@ class AskRequest(Request):
 class ProposeRequest(Request):
     action: Action[Any]
     because: Event | Timer | Message | str
+    compensates: type[Action[Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,18 @@ def ask(question: Question[Any], *, fresh: bool = False) -> Request:
     return AskRequest(question, fresh)
 
 
-def propose(action: Action[Any], *, because: Event | Timer | Message | str) -> Request:
-    """Propose an action because of the message at hand, or in words. The answer's score and evidence travel with it."""
-    return ProposeRequest(action, because)
+def propose(
+    action: Action[Any],
+    *,
+    because: Event | Timer | Message | str,
+    compensates: type[Action[Any]] | None = None,
+) -> Request:
+    """Propose an action because of the message at hand, or in words. The answer's score and evidence travel with it.
+
+    compensates   the action whose newest effect in this case it is to make good; it is judged and recorded as that, and
+                  denied where there is none. The undo of a reversible action needs no such word
+    """
+    return ProposeRequest(action, because, compensates)
 
 
 def after(delay: timedelta, timer: Timer) -> Request:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from interlock.ports import Store
     from interlock.vocabulary.action import Effect
     from interlock.vocabulary.case import CaseRecord
+    from interlock.vocabulary.task import Task
 
 LIMIT = 50
 """Cases on one page unless --limit says otherwise."""
@@ -98,10 +99,15 @@ def _row_data(record: CaseRecord) -> dict[str, Any]:
         "effects": len(record.effects),
         "in_doubt": sum(effect.status == "in_doubt" for effect in record.effects.values()),
         "reviews": len(record.reviews),
+        "contradictions": len(_contradictions(record)),
         "parked": len(record.parked),
         "blocked": record.blocked,
         "flags": list(record.flags),
     }
+
+
+def _contradictions(record: CaseRecord) -> list[Task]:
+    return [task for task in record.tasks.values() if task.kind == "contradiction"]
 
 
 def _open(record: CaseRecord) -> str:
@@ -111,6 +117,7 @@ def _open(record: CaseRecord) -> str:
         said.append("BLOCKED by a message in quarantine")
     said += [f"{effect.action} {effect.status.replace('_', ' ')}" for effect in record.effects.values()]
     said += [f"review of {review.action}" for review in record.reviews.values()]
+    said += [f"contradiction about {task.action or task.about}" for task in _contradictions(record)]
     said += [f"asks {name}" for name in record.questions]
     if record.parked:
         said.append(f"{len(record.parked)} parked")
@@ -240,6 +247,8 @@ def _show(record: CaseRecord, valid: list[ValidAction] | None, paused: tuple[str
     )
     for flag in record.flags:
         screen.warning(flag)
+    for task in _contradictions(record):
+        screen.warning(f"{task.why} {task.group} is asked how it was: interlock resolve {record.case}/{task.id}")
     screen.title("State")
     screen.pairs([(name, screen.plain(value)) for name, value in record.state.items() if name != "status"], indent=2)
     if record.questions:

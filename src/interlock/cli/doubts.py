@@ -1,8 +1,13 @@
-"""`interlock resolve`: a person's word on an effect in doubt, after looking at the outside's own books."""
+"""`interlock doubts` and `interlock resolve`: what nobody knows the outcome of, and a person's word on it, after
+looking at the outside's own books.
+
+What is listed comes from what stands open (probes under way, tasks for people), so it costs the same however many
+cases there are.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,14 +15,42 @@ from interlock.cli import exits, following, opening, screen
 from interlock.cli.options import Invocation, acting, command
 from interlock.vocabulary.errors import NotFound, NotNow, Refused
 
-PAGE = 1_000
-"""Cases looked through at once."""
+if TYPE_CHECKING:
+    from interlock.ports import Store
+    from interlock.vocabulary.action import Effect
+    from interlock.vocabulary.case import CaseRecord
+    from interlock.vocabulary.ids import CaseId
+    from interlock.vocabulary.task import Task
+
+TASKS_MAX = 10_000
+"""Tasks read at once: more than people could work through."""
+
+
+@command(
+    name="doubts",
+    examples="""
+        interlock doubts                       # what is being looked into, and what people are asked
+        interlock doubts --group operations    # what this group is asked
+        interlock doubts --json
+    """,
+    codes=[exits.OPERATOR],
+)
+@click.option("--group", metavar="NAME", help="Only what this group is asked to find out.")
+@click.option("--automation", metavar="NAME", help="Only this automation.")
+def doubts(inv: Invocation, group: str | None, automation: str | None) -> None:
+    """List effects in doubt and contradictions.
+
+    An effect is in doubt when nobody knows whether it happened: a reply was lost, a worker died. It holds its budget.
+    Where the outside can be asked it is, at growing distances; after that, or where it cannot, a group of people is.
+    A contradiction is a word of the outside against what had been settled. `interlock resolve` ends both.
+    """
+    _list(inv, group, automation)
 
 
 @command(
     name="resolve",
     examples="""
-        interlock resolve                                  # what is in doubt
+        interlock resolve                                  # the same as interlock doubts
         interlock resolve refunds/t7/4.0 --happened --result '{"id": "r-17"}' --as ann@example.com
         interlock resolve refunds/t7/4.0 --not-happened --comment "Not in the bank's books." --as ann@example.com
     """,
@@ -40,11 +73,13 @@ def resolve(
 ) -> None:
     """Say what became of an effect in doubt.
 
-    An effect is in doubt when nobody knows whether it happened: a reply was lost, a worker died. It holds its budget
-    and is not tried again until a check or a person says what happened. Without ID, lists what is in doubt.
+    ID is what `interlock doubts` lists: an effect, or a contradiction, of which you say how it really was. Look into
+    the outside's own books first: what you say is believed. Of a doubt, the automation goes on with it. Of a
+    contradiction, the case counts by it from then on; what followed from the settlement is made good by decisions of
+    its own. Without ID, lists both.
     """
     if id_ is None:
-        _list(inv)
+        _list(inv, None, None)
         return
     if happened is None:
         raise click.UsageError("Say what happened: --happened or --not-happened.")
@@ -61,18 +96,21 @@ def resolve(
         record = store.case(case)
         if record is None:
             raise NotFound(f"There is no case {case}.")
-        effect = record.effects.get(local)
-        if effect is None:
+        effect, task = record.effects.get(local), record.tasks.get(local)
+        if effect is None and (task is None or task.kind == "doubt"):
             raise NotNow(
                 f"{id_} is not under way.", code="not_open", hint=f"What became of it: interlock history {case}"
             )
-        if effect.status != "in_doubt":
+        if effect is not None and effect.status != "in_doubt":
             raise NotNow(
                 f"{id_} is not in doubt; it is {effect.status.replace('_', ' ')}.",
                 code="not_in_doubt",
                 hint="Only a doubt needs a person's word.",
             )
-        said = _fitting(inv, effect.action, given) if happened else None
+        if effect is None and result is not None:
+            raise click.UsageError("A contradiction takes no --result: the automation is not told of it again.")
+        said = _fitting(inv, effect.action, given) if happened and effect is not None else None
+        name = f"{local}@{effect.attempt}" if effect is not None else local
         envelope = resolve_envelope(
             case.automation,
             case.key,
@@ -80,7 +118,7 @@ def resolve(
             "happened" if happened else "not_happened",
             result=said,
             comment=comment,
-            id=f"{local}@{effect.attempt}:{'happened' if happened else 'not_happened'}:{who}"[:200],
+            id=f"{name}:{'happened' if happened else 'not_happened'}:{who}"[:200],
             principal=who,
             now=opening.now(),
         )
@@ -107,48 +145,105 @@ def _fitting(inv: Invocation, action: str, result: Any) -> Any:
         ) from None
 
 
-def _list(inv: Invocation) -> None:
-    """Every effect in doubt, oldest first. A doubt that nobody probes has no command, so the cases are looked
-    through.
-    """
-    rows: list[dict[str, Any]] = []
-    with opening.store(inv) as store, screen.progress(quiet=inv.json) as progress:
-        page, looked = store.cases(automation=None, status=None, after=None, limit=PAGE), 0
-        while page:
-            for record in page:
-                rows += [
-                    {
-                        "id": f"{record.case}/{effect.id}",
-                        "action": effect.action,
-                        "args": effect.args,
-                        "since": effect.last_started_at,
-                        "reason": effect.reason,
-                        "key": effect.key,
-                    }
-                    for effect in record.effects.values()
-                    if effect.status == "in_doubt"
-                ]
-            looked += len(page)
-            progress("looking through cases", looked, 0)
-            page = store.cases(automation=None, status=None, after=page[-1].case, limit=PAGE)
-    rows.sort(key=lambda row: row["since"])
+def _list(inv: Invocation, group: str | None, automation: str | None) -> None:
+    with opening.store(inv) as store:
+        doubtful, contradictions = _open(store, group, automation)
     if inv.json:
-        screen.document({"in_doubt": [{**row, "since": screen.iso(row["since"])} for row in rows]})
+        screen.document({"in_doubt": _plain(doubtful), "contradictions": _plain(contradictions)})
         return
     screen.table(
-        ("ID", "ACTION", "SINCE", "KEY", "WHAT"),
+        ("ID", "ACTION", "SINCE", "WHO LOOKS", "KEY", "WHAT"),
         [
             (
                 row["id"],
                 row["action"],
-                screen.when(row["since"]),
+                screen.when(row["since_us"]),
+                _who(row),
                 row["key"],
                 screen.args_words(row["args"]) + (f" ({row['reason']})" if row["reason"] else ""),
             )
-            for row in rows
+            for row in doubtful
         ],
         empty="Nothing is in doubt.",
     )
+    if contradictions:
+        screen.table(
+            ("CONTRADICTION", "ABOUT", "SINCE", "WHO LOOKS", "KEY", "WHAT"),
+            [
+                (row["id"], row["about"], screen.when(row["since_us"]), row["group"], row["key"], row["why"])
+                for row in contradictions
+            ],
+            empty="",
+        )
 
 
-COMMANDS = {"resolve": resolve}
+def _plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without what is there for the table alone."""
+    return [{name: value for name, value in row.items() if not name.endswith("_us")} for row in rows]
+
+
+def _who(row: dict[str, Any]) -> str:
+    if row["group"] is not None:
+        return row["group"]
+    return f"check {row['checks'] + 1}, {screen.when(row['next_check_us'])}"
+
+
+def _open(store: Store, group: str | None, automation: str | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Effects in doubt and contradictions, the oldest first. Of a group, only what it is asked."""
+    from interlock.vocabulary.ids import CaseId
+
+    doubtful: list[dict[str, Any]] = []
+    contradictions: list[dict[str, Any]] = []
+    for case, task in store.open_tasks(automation=automation, group=group, limit=TASKS_MAX):
+        if task.kind == "contradiction":
+            contradictions.append(_contradiction(case, task))
+            continue
+        record = store.case(case)
+        effect = record.effects.get(task.about) if record else None
+        if record is not None and effect is not None:
+            doubtful.append(_doubtful(record, effect, task))
+    for lease in store.open_commands() if group is None else ():
+        command = lease.command
+        if command.what not in ("check", "fence") or automation not in (None, command.automation):
+            continue
+        record = store.case(CaseId(command.automation, command.key))
+        effect = record.effects.get(command.id.rpartition("/")[2]) if record else None
+        if record is not None and effect is not None and effect.status == "in_doubt":
+            doubtful.append(_doubtful(record, effect, None))
+    doubtful.sort(key=lambda row: row["since_us"])
+    return doubtful, contradictions
+
+
+def _doubtful(record: CaseRecord, effect: Effect, task: Task | None) -> dict[str, Any]:
+    return {
+        "id": f"{record.case}/{effect.id}",
+        "action": effect.action,
+        "args": effect.args,
+        "since": screen.iso(effect.last_started_at),
+        "since_us": effect.last_started_at,
+        "reason": effect.reason,
+        "key": effect.key,
+        "checks": effect.probes,
+        "next_check": None if task else screen.iso(effect.next_at),
+        "next_check_us": effect.next_at,
+        "group": task.group if task else None,
+    }
+
+
+def _contradiction(case: CaseId, task: Task) -> dict[str, Any]:
+    return {
+        "id": f"{case}/{task.id}",
+        "about": f"{case}/{task.about}",
+        "action": task.action,
+        "args": task.args,
+        "key": task.key,
+        "since": screen.iso(task.opened_at),
+        "since_us": task.opened_at,
+        "group": task.group,
+        "settled": task.settled,
+        "said": task.said,
+        "why": task.why,
+    }
+
+
+COMMANDS = {"doubts": doubts, "resolve": resolve}

@@ -53,6 +53,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("approve", "reviews", "Approve what a review shows."),
             ("edit", "reviews", "Change the arguments and approve them."),
             ("reject", "reviews", "Reject what a review shows."),
+            ("doubts", "doubts", "List effects in doubt and contradictions."),
             ("resolve", "doubts", "Say what became of an effect in doubt."),
         ),
     ),

@@ -94,6 +94,9 @@ def again_of(effect: Effect, figures: tuple[BudgetFigure, ...]) -> Again:
 
 def propose(work: Work, request: Propose, origin: Origin, *, depth: int = 0) -> Decision:
     """Judge what a reducer, a call or a fallback proposes."""
+    compensates, nothing = "", lifecycle.VALID
+    if request.compensates or request.action in work.program.undone_by:
+        compensates, nothing = _made_good(work, request)
     proposal = Proposal(
         action=request.action,
         args=request.args,
@@ -109,15 +112,41 @@ def propose(work: Work, request: Propose, origin: Origin, *, depth: int = 0) -> 
         rationale=origin.rationale,
         evidence=origin.evidence,
         requesters=origin.requesters,
+        compensates=compensates,
     )
-    return judge(work, proposal, NEW, invalid=request.invalid, fits=request.fits, depth=depth)
+    return judge(work, proposal, NEW, invalid=request.invalid, fits=request.fits, depth=depth, flow=nothing)
+
+
+def _made_good(work: Work, request: Propose) -> tuple[str, Validity]:
+    """The decision whose effect the proposal makes good: the newest of the action that it names, or that it undoes.
+    A reducer that names one says that it has happened or may have; where that is not so, there is nothing to make good.
+    """
+    record = work.record
+    newest: tuple[int, str] = (-1, "")
+    for action in (request.compensates,) if request.compensates else work.program.undone_by[request.action]:
+        if past := record.past.get(action):
+            newest = max(newest, (past.at, past.decision))
+        for effect in record.effects.values():
+            if effect.action == action and effect.status in lifecycle.UNDER_WAY:
+                newest = max(newest, (effect.last_started_at, effect.decision))
+    if request.compensates and not newest[1]:
+        why = f"{request.compensates} has not taken effect in this case, so there is nothing to compensate."
+        return "", Validity(False, why)
+    return newest[1], lifecycle.VALID
 
 
 def judge(
-    work: Work, proposal: Proposal, again: Again, *, invalid: str = "", fits: bool = False, depth: int = 0
+    work: Work,
+    proposal: Proposal,
+    again: Again,
+    *,
+    invalid: str = "",
+    fits: bool = False,
+    depth: int = 0,
+    flow: Validity = lifecycle.VALID,
 ) -> Decision:
     """Judge a proposal on the case as it is now, record the decision and do what it says: effect, review, fallback
-    or nothing.
+    or nothing. `flow`: why the state is known to forbid it.
     """
     program = work.program
     name = work.next_id()
@@ -137,7 +166,11 @@ def judge(
         proposal = structs.replace(proposal, args=args, args_digest=short(args))
         if again.of:
             again = _nobody_agreed_to_these(work, again)
-    flow = lifecycle.valid_now(program, work.record, spec, ignoring=again.effect.id if again.effect else "")
+    own = again.effect.id if again.effect else ""
+    if flow.valid:
+        flow = lifecycle.valid_now(program, work.record, spec, ignoring=own)
+    if flow.valid and work.record.effects:
+        flow = _not_in_doubt(work, proposal, own)
     if flow.valid and not again.of:
         flow = _not_under_review(work, proposal)
     if not flow.valid:
@@ -349,6 +382,28 @@ def _nobody_agreed_to_these(work: Work, again: Again) -> Again:
         withdraw(work, again.effect)
     work.note(f"the arguments of {again.of} have another form under release {work.program.release}; judged anew")
     return Again(of=again.of)
+
+
+def in_doubt(record: CaseRecord, action: str, args_digest: str, *, ignoring: str = "") -> Effect | None:
+    """The effect of this very action and these arguments that is in doubt, if there is one."""
+    for effect in record.effects.values():
+        if (
+            effect.status == "in_doubt"
+            and effect.action == action
+            and effect.args_digest == args_digest
+            and effect.id != ignoring
+        ):
+            return effect
+    return None
+
+
+def _not_in_doubt(work: Work, proposal: Proposal, own: str) -> Validity:
+    """An unknown outcome is not repeated blindly, whatever the repetition is called."""
+    same = in_doubt(work.record, proposal.action, proposal.args_digest, ignoring=own)
+    if same is None:
+        return lifecycle.VALID
+    why = f"The same {proposal.action} is in doubt; another could be a second one. First find out what became of it."
+    return Validity(False, why, same.decision)
 
 
 def _not_under_review(work: Work, proposal: Proposal) -> Validity:

@@ -20,6 +20,10 @@ INVARIANT: a `once` effect has one attempt: it never reaches retrying.
 What "already happened" is known here: an action once per case, an action not after another, an effect under way.
 For each action that
 is not valid now, the earlier decision that forbids it is named.
+
+While an effect is in doubt, what excludes it or is excluded by it is not valid, nor is the same action with the same
+arguments: that would be the blind repetition under another name. Whatever else must wait, a policy says
+(`case.in_doubt`).
 """
 
 from __future__ import annotations
@@ -134,5 +138,9 @@ def valid_actions(record: CaseRecord, program: Program) -> list[ValidAction]:
     rows: list[ValidAction] = []
     for name in sorted(program.actions):
         validity = valid_now(program, record, program.actions[name])
-        rows.append(ValidAction(name, validity.valid, validity.why, validity.forbidden_by))
+        why, by = validity.why, validity.forbidden_by
+        same = next((e for e in record.effects.values() if e.action == name and e.status == "in_doubt"), None)
+        if validity.valid and same is not None:
+            why, by = "But not with the arguments of the one that is in doubt.", same.decision
+        rows.append(ValidAction(name, validity.valid, why, by))
     return rows

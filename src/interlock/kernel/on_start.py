@@ -7,7 +7,7 @@ state of this moment.
 
 INVARIANT: nothing starts while a pause covers it, while the clock is in question, after its cancellation, under a
 certificate that ended,
-or later than `start_before` without a new judgement.
+later than `start_before` or beside a doubt about the very same thing without a new judgement.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def on_start(work: Work, body: StartBody) -> None:
         return
     spec = work.program.actions[effect.action]
     if effect.attempt and spec.kind == "idempotent" and work.now >= effect.first_started_at + spec.key_valid_for:
-        _doubt(work, effect, "its key may be forgotten outside, so another attempt could be a second effect")
+        on_result.doubt(work, effect, "its key may be forgotten outside, so another attempt could be a second effect")
         return
-    why = _outdated(work, effect)
+    why = _outdated(work, effect) or (len(work.record.effects) > 1 and _doubled(work, effect))
     if not why:
         _begin(work, effect)
         return
@@ -82,6 +82,12 @@ def _outdated(work: Work, effect: Effect) -> str:
     return ""
 
 
+def _doubled(work: Work, effect: Effect) -> str:
+    """Decided at the same time, the same thing may have come into doubt before this one could start."""
+    same = decide.in_doubt(work.record, effect.action, effect.args_digest, ignoring=effect.id)
+    return f"the same {effect.action} ({same.decision}) is in doubt" if same and not effect.attempt else ""
+
+
 def _judge_retry_again(work: Work, effect: Effect) -> None:
     """An earlier attempt touched the outside. A new judgement may still stop the next one.
 
@@ -99,13 +105,6 @@ def _judge_retry_again(work: Work, effect: Effect) -> None:
         return
     why = f"not attempted again: {decision.verdict} by {', '.join(decision.decided_by)}"
     if spec.kind == "idempotent":
-        _doubt(work, effect, why)
+        on_result.doubt(work, effect, why)
     else:
         on_result.failed(work, effect, why)
-
-
-def _doubt(work: Work, effect: Effect, why: str) -> None:
-    """The outcome of the attempts so far stays unknown: its budget stays held, and a person ends the doubt."""
-    work.note(f"{effect.action} is in doubt: {why}")
-    work.change_effect(effect, status="in_doubt", reason=why)
-    work.drop_command(effect.id)

@@ -44,7 +44,7 @@ class Propose(Struct, frozen=True):
     (`text`).
 
     `args` is plain data as the action's type dumps it (`fits`), or raw arguments it has still to judge, with `invalid`
-    saying why where it is known that they do not fit.
+    saying why where it is known that they do not fit. `compensates`: the action whose newest effect it is to make good.
     """
 
     action: str
@@ -52,6 +52,7 @@ class Propose(Struct, frozen=True):
     text: str = ""
     invalid: str = ""
     fits: bool = False
+    compensates: str = ""
 
 
 class SetTimer(Struct, frozen=True):
@@ -183,3 +184,12 @@ class Program:
         """Advisor -> the budgets that asking it draws on; advisors without one are not in it."""
         advisors = {name for budget in self.budgets for name in budget.advisors}
         return {name: tuple(b for b in self.budgets if name in b.advisors) for name in advisors}
+
+    @cached_property
+    def undone_by(self) -> Mapping[str, tuple[str, ...]]:
+        """Actions that take others back -> which."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name, spec in sorted(self.actions.items()):
+            if spec.undo is not None:
+                found[spec.undo] = (*found.get(spec.undo, ()), name)
+        return found

@@ -24,6 +24,7 @@ from interlock.vocabulary.ids import CaseId, full_id, local_id
 from interlock.vocabulary.limits import ANSWERS_KEPT_MAX
 from interlock.vocabulary.question import OpenQuestion
 from interlock.vocabulary.review import Review
+from interlock.vocabulary.task import Task
 from interlock.vocabulary.timers import TimerRow
 
 CLOSED_KEPT_MAX = 16
@@ -224,11 +225,25 @@ class Work:
         self.set(effects={name: e for name, e in record.effects.items() if name != effect.id}, closed=closed)
         self.drop_command(effect.id)
 
+    def keep_settled(self, effect: Effect) -> None:
+        """Remember the effect itself beside how it ended: the outside may yet say otherwise."""
+        record = self.record
+        kept = {name: one for name, one in record.settled.items() if name in record.closed}
+        self.set(settled={**kept, effect.id: structs.replace(effect, proposal=None)})
+
     def remember(self, effect: Effect) -> None:
         """The effect took place."""
         was = self.record.past.get(effect.action)
         past = Past(count=(was.count if was else 0) + 1, decision=effect.decision, at=self.now)
         self.set(past={**self.record.past, effect.action: past})
+
+    # --- tasks
+
+    def put_task(self, task: Task) -> None:
+        self.set(tasks={**self.record.tasks, task.id: task})
+
+    def drop_task(self, name: str) -> None:
+        self.set(tasks={local: task for local, task in self.record.tasks.items() if local != name})
 
     # --- reviews
 

@@ -355,6 +355,11 @@ def _open(record: Plain, case: CaseId, chain: dict[str, Decision]) -> tuple[str,
     for name, effect in record.get("effects", {}).items():
         if any(one.effect == f"{case}/{name}" for one in chain.values()):
             lines.append(f"{effect['action']} ({name}) is still {str(effect['status']).replace('_', ' ')}.")
+    effects = {one.effect.rpartition("/")[2] for one in chain.values() if one.effect}
+    for name, task in record.get("tasks", {}).items():
+        if task["about"] in effects:
+            what = "what became of it" if task["kind"] == "doubt" else f"how it really was ({case}/{name})"
+            lines.append(f"{task['group']} is asked {what}: {task['why']}")
     for name, review in record.get("reviews", {}).items():
         if review["decision"] in chain:
             lines.append(f"Review {case}/{name} waits for {', '.join(group['name'] for group in review['groups'])}.")
@@ -397,13 +402,19 @@ def _followed(told: Sequence[_Told], place: _Place, chain: dict[str, Decision]) 
             or (isinstance(body, WakeBody) and body.about in effects | reviews)
             or (isinstance(body, BudgetReplyBody) and body.reservation.startswith(reservations or ("\0",)))
             or any(name in effects for name in changes.settled(one.entry.delta))
+            or (isinstance(body, ResolveBody) and _asked_about(one.before, body.command) in effects)
         )
-        again = [d for d in one.entry.decisions if d.id in chain]
+        again = [d for d in one.entry.decisions if d.id in chain or d.proposal.compensates in chain]
         if about or again:
             told_of = moment_of(one.entry, one.before, one.after)
             entry = one.entry
             found.append(Happened(entry.at, entry.lsn, told_of.line, told_of.then, again[0].id if again else ""))
     return tuple(found)
+
+
+def _asked_about(before: Plain, task: str) -> str:
+    """The effect that a contradiction was about."""
+    return before.get("tasks", {}).get(task, {}).get("about", "")
 
 
 def _learned(told: Sequence[_Told], place: _Place) -> tuple[Happened, ...]:

@@ -171,6 +171,7 @@ class Explanation:
             "why": list(self.why),
             "trigger": self.trigger.to_data() if self.trigger else None,
             "occasion": self.occasion or None,
+            "compensates": self.decision.proposal.compensates or None,
             "earlier": [one.to_data() for one in self.earlier],
             "question": self.question or None,
             "advice": [one.to_data() for one in self.advice],
@@ -231,6 +232,8 @@ class Explanation:
                 f"and was received {words.moment(one.received_at)}.{late}"
             )
         lines.append(f"Proposed because of: {self.decision.proposal.because}")
+        if self.decision.proposal.compensates:
+            lines.append(f"It is to make good what followed from: {self.decision.proposal.compensates}")
         if self.decision.proposal.text:
             lines.append(f"In the rule's words: {self.decision.proposal.text}")
         lines.extend(f"Judged before as {one.id}: {one.text} ({words.moment(one.at)})" for one in self.earlier)

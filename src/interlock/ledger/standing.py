@@ -1,7 +1,8 @@
 """What stands open beside the records (commands, reviews, quarantine) agrees with them, both ways.
 
 A command without its effect or question would act without a decision; an effect without its command would never run; a
-review missing from the list would never be found by the person it waits for.
+review or task missing from the list would never be found by the person it waits for; an effect in doubt that nobody
+probes and nobody is asked about would stay so for ever.
 
 Rows and records are read at different moments, so a difference is looked at again, record before and after, before it
 is called one: a writer may be at work.
@@ -20,6 +21,7 @@ from interlock.vocabulary.case import CaseRecord
 from interlock.vocabulary.errors import StoreCorrupt
 from interlock.vocabulary.ids import CaseId, full_id, slot_of
 from interlock.vocabulary.review import Review
+from interlock.vocabulary.task import Task
 
 REVIEWS_MAX = 2**31
 """All of them."""
@@ -27,8 +29,10 @@ REVIEWS_MAX = 2**31
 LOOKS_MAX = 5
 """Looks at a case that keeps changing."""
 
+TASKS_MAX = 2**31
+"""All of them."""
+
 MUST_HAVE_COMMAND = frozenset({"pending", "held", "started", "retrying"})
-MAY_HAVE_COMMAND = frozenset({"in_doubt"})
 
 
 @dataclass
@@ -37,6 +41,7 @@ class Open:
 
     commands: set[str] = field(default_factory=set[str])
     reviews: dict[str, Review] = field(default_factory=dict[str, Review])
+    tasks: dict[str, Task] = field(default_factory=dict[str, Task])
     blocked: set[str] = field(default_factory=set[str])
 
 
@@ -60,6 +65,8 @@ def standing(store: Store) -> Standing:
         of[CaseId(lease.command.automation, lease.command.key)].commands.add(lease.command.id)
     for case, review in store.open_reviews(automation=None, group=None, limit=REVIEWS_MAX):
         of[case].reviews[review.id] = review
+    for case, task in store.open_tasks(automation=None, group=None, limit=TASKS_MAX):
+        of[case].tasks[task.id] = task
     for one in store.quarantine():
         if one.blocks:
             of[one.case].blocked.add(quarantine_id(one.envelope))
@@ -69,21 +76,18 @@ def standing(store: Store) -> Standing:
 def differences(record: CaseRecord, found: Open) -> list[tuple[str, str]]:
     """Code and text of everything in which the record and what is stored beside it differ."""
     must: set[str] = set()
-    may: set[str] = set()
     for effect in record.effects.values():
         name = full_id(record.case, effect.id)
         if effect.status in MUST_HAVE_COMMAND:
             must.add(name)
-        elif effect.status in MAY_HAVE_COMMAND:
-            may.add(name)
+        elif effect.status == "in_doubt" and effect.id not in record.tasks:
+            must.add(name)  # Nobody would ever find out.
     for question in record.questions.values():
         # One that waits for its budget is not asked yet.
         open_ones = [a for a in question.asked.values() if a.outcome is None and all(r.granted for r in a.reservations)]
         must.update(full_id(record.case, one.command) for one in open_ones)
     wrong = [("command", f"Command {one} is missing.") for one in sorted(must - found.commands)]
-    wrong += [
-        ("command", f"Command {one} belongs to nothing in the case.") for one in sorted(found.commands - must - may)
-    ]
+    wrong += [("command", f"Command {one} belongs to nothing in the case.") for one in sorted(found.commands - must)]
     for name in sorted(record.reviews.keys() | found.reviews.keys()):
         mine, stored = record.reviews.get(name), found.reviews.get(name)
         if stored is None:
@@ -92,6 +96,9 @@ def differences(record: CaseRecord, found: Open) -> list[tuple[str, str]]:
             wrong.append(("review", f"Review {name} is in the list and not open in the case."))
         elif mine != stored:
             wrong.append(("review", f"Review {name} in the list is not the one in the case."))
+    for name in sorted(record.tasks.keys() | found.tasks.keys()):
+        if record.tasks.get(name) != found.tasks.get(name):
+            wrong.append(("task", f"Task {name} in the list is not the one in the case."))
     if record.blocked and record.blocked not in found.blocked:
         wrong.append(("quarantine", f"The case waits for message {record.blocked}, which is not in quarantine."))
     for name in sorted(found.blocked - {record.blocked}):

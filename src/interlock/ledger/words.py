@@ -136,7 +136,8 @@ def verdict(decision: Decision) -> str:
 
 def decided(decision: Decision) -> str:
     """A decision on one line."""
-    said = f"{proposal(decision.proposal)} {verdict(decision)}"
+    good = f" to make good {decision.proposal.compensates}" if decision.proposal.compensates else ""
+    said = f"{proposal(decision.proposal)}{good} {verdict(decision)}"
     if decision.verdict == "allow" and decision.approvals:
         return f"{said}, approved by {approvers(decision)}"
     return f"{said} by {', '.join(decision.decided_by)}"

@@ -110,7 +110,11 @@ def build_manifest(loaded: Loaded, effects: Effects) -> Manifest:
         components[f"types:{name}"] = closures.type_component(_type_named(definition, name), codec_shape)
 
     actions = {
-        name: msgspec.structs.replace(action.spec, fenced=name in effects.fences)
+        name: msgspec.structs.replace(
+            action.spec,
+            fenced=name in effects.fences,
+            checked=name in effects.checkers and action.spec.kind != "checkable",
+        )
         for name, action in definition.actions.items()
     }
     flow = {status: [sorted(may), sorted(to)] for status, (may, to) in definition.flow.items()}

@@ -220,6 +220,8 @@ class Draft:
             if record is None or record is before:
                 continue
             writes.cases.append((record, None if before is None else before.version, self._newest[case]))
+            if record.tasks if before is None else record.tasks is not before.tasks:
+                writes.tasks.append((case, tuple(record.tasks.values())))
             if before is not None and before.status == record.status:
                 writes.same_status.add(case)
         writes.commands_put.extend(self.commands_put.values())

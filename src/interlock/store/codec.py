@@ -21,6 +21,7 @@ from interlock.vocabulary.entry import Entry
 from interlock.vocabulary.errors import StoreCorrupt
 from interlock.vocabulary.events import Envelope
 from interlock.vocabulary.review import Review
+from interlock.vocabulary.task import Task
 
 T = TypeVar("T")
 
@@ -48,6 +49,7 @@ case_record = _decoder(CaseRecord, "case")
 command = _decoder(Command, "command")
 entry = _decoder(Entry, "ledger entry")
 review = _decoder(Review, "review")
+task = _decoder(Task, "task")
 data = _decoder(dict[str, Any], "timer")
 scopes = _decoder(tuple[str, ...], "pause")
 

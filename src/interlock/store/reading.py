@@ -19,6 +19,7 @@ from interlock.vocabulary.entry import Entry
 from interlock.vocabulary.errors import NotFound
 from interlock.vocabulary.ids import CaseId, slot_of
 from interlock.vocabulary.review import Review
+from interlock.vocabulary.task import Task
 
 
 def case(db: Connection, packing: Packing, id_: CaseId, n_slots: int) -> CaseRecord | None:
@@ -86,6 +87,12 @@ def open_reviews(db: Connection, automation: str | None, group: str | None, limi
     else:
         rows = db.execute(queries["reviews_of_group"], (automation, limit, group))
     return [(CaseId(name, key), codec.review(body)) for name, key, body in rows]
+
+
+def open_tasks(db: Connection, automation: str | None, group: str | None, limit: int) -> list[tuple[CaseId, Task]]:
+    """The longest open first."""
+    rows = db.execute(queries["tasks"], (automation, group, limit))
+    return [(CaseId(name, key), codec.task(body)) for name, key, body in rows]
 
 
 def open_commands(db: Connection) -> list[Lease]:

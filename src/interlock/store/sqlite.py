@@ -47,6 +47,7 @@ from interlock.vocabulary.events import Envelope
 from interlock.vocabulary.ids import CaseId
 from interlock.vocabulary.limits import SLOTS
 from interlock.vocabulary.review import Review
+from interlock.vocabulary.task import Task
 
 Durability = Literal["fsync", "quorum", "lazy"]
 
@@ -381,6 +382,10 @@ class SqliteStore:
     def open_reviews(self, *, automation: str | None, group: str | None, limit: int) -> list[tuple[CaseId, Review]]:
         with self._reading() as db:
             return reading.open_reviews(db, automation, group, limit)
+
+    def open_tasks(self, *, automation: str | None, group: str | None, limit: int) -> list[tuple[CaseId, Task]]:
+        with self._reading() as db:
+            return reading.open_tasks(db, automation, group, limit)
 
     def open_commands(self) -> list[Lease]:
         with self._reading() as db:

@@ -49,6 +49,8 @@ REVIEW_PUT = queries["review_put"]
 REVIEW_DROP = queries["review_drop"]
 REVIEW_GROUP_PUT = queries["review_group_put"]
 REVIEW_GROUP_DROP = queries["review_group_drop"]
+TASKS_DROP = queries["tasks_drop"]
+TASK_PUT = queries["task_put"]
 QUARANTINE_PUT = queries["quarantine_put"]
 QUARANTINE_DROP = queries["quarantine_drop"]
 
@@ -66,6 +68,7 @@ def apply(db: Connection, packing: Packing, staged: Staged, *, relaying: bool, n
     _blocking(db, staged)
     _timers(db, staged)
     _reviews(db, staged)
+    _tasks(db, staged)
     _put_back(db, staged)
     relayed = _sends(db, staged, relaying=relaying, n_slots=n_slots)
     for unit, _ in staged:
@@ -212,6 +215,14 @@ def _reviews(db: Connection, staged: Staged) -> None:
             db.execute(REVIEW_GROUP_DROP, place)
             names = sorted({group.name for group in review.groups})
             db.executemany(REVIEW_GROUP_PUT, [(*place, name, review.expires_at) for name in names])
+
+
+def _tasks(db: Connection, staged: Staged) -> None:
+    for unit, writes in staged:
+        for case, tasks in writes.tasks:
+            place = (unit.slot, case[0], case[1])
+            db.execute(TASKS_DROP, place)
+            db.executemany(TASK_PUT, [(*place, t.id, t.group, t.opened_at, codec.encode(t)) for t in tasks])
 
 
 def _consumed(db: Connection, staged: Staged) -> None:

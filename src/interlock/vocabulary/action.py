@@ -4,7 +4,10 @@ How often may this run? `kind` answers:
     idempotent   the outside deduplicates on the key for `key_valid_for`: retried with the same key within it, in
                  doubt after it
     checkable    the outside can be asked: checked before any retry; a retry needs a fence, or waits `settle_after`
-    once         never retried automatically: an unknown outcome is in doubt until a person ends it
+    once         never retried automatically
+
+In doubt, every kind is probed where the outside can be asked (a checkable action always, the others where they have a
+checker), at growing distances; when the last probe could not say, or none can be made, a person is asked.
 """
 
 from __future__ import annotations
@@ -13,7 +16,14 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from interlock.vocabulary.limits import KEY_VALID_FOR_MS, SETTLE_AFTER_MS, START_BEFORE_MS
+from interlock.vocabulary.limits import (
+    KEY_VALID_FOR_MS,
+    PROBE_FIRST_MS,
+    PROBE_MAX_MS,
+    PROBES_MAX,
+    SETTLE_AFTER_MS,
+    START_BEFORE_MS,
+)
 from interlock.vocabulary.proposal import Proposal
 from interlock.vocabulary.review import Approval
 from interlock.vocabulary.verdict import Group
@@ -25,6 +35,10 @@ Consequence = Literal["minor", "money", "security", "final"]
 class ActionSpec(Struct, frozen=True, omit_defaults=True):
     """What the kernel knows of an action type. Durations in microseconds. `undo` names the action that takes a
     reversible one back.
+
+    checked       the outside can be asked, though the kind does not demand it
+    probe_first   from the doubt to the first probe; the distance doubles up to `probe_longest`
+    probes        probes that could not say before a person of `doubt_group` is asked (the program's own without one)
     """
 
     name: str
@@ -38,6 +52,16 @@ class ActionSpec(Struct, frozen=True, omit_defaults=True):
     key_valid_for: int = KEY_VALID_FOR_MS * 1_000
     settle_after: int = SETTLE_AFTER_MS * 1_000
     start_before: int = START_BEFORE_MS * 1_000
+    checked: bool = False
+    probe_first: int = PROBE_FIRST_MS * 1_000
+    probe_longest: int = PROBE_MAX_MS * 1_000
+    probes: int = PROBES_MAX
+    doubt_group: str = ""
+
+    @property
+    def can_check(self) -> bool:
+        """Whether the outside can be asked what became of an effect."""
+        return self.checked or self.kind == "checkable"
 
 
 class Reservation(Struct, frozen=True, omit_defaults=True):

@@ -18,6 +18,7 @@ from interlock.vocabulary.events import Envelope
 from interlock.vocabulary.ids import CaseId
 from interlock.vocabulary.question import OpenQuestion
 from interlock.vocabulary.review import Review
+from interlock.vocabulary.task import Task
 
 
 class Pending(Struct, frozen=True, omit_defaults=True):
@@ -40,6 +41,8 @@ class CaseRecord(Struct, frozen=True, omit_defaults=True):
     timers     set timers by name (generations survive the timer: `generations`)
     flags      what a person should see, the newest of it
     closed     how the newest settled effects ended, by command id: what a late result is compared with
+    settled    those of them that were doubtful or failed, as they stood then: what a person's word may have to correct
+    tasks      what a person is asked to find out, by its local id
     changed_at_version  the turn that last changed state or status
     blocked    id of the message in quarantine that later messages wait for
     moved_by   the decision whose effect brought the case into its status; empty when an event did
@@ -68,6 +71,8 @@ class CaseRecord(Struct, frozen=True, omit_defaults=True):
     generations: dict[str, int] = {}
     flags: tuple[str, ...] = ()
     closed: dict[str, str] = {}
+    settled: dict[str, Effect] = {}
+    tasks: dict[str, Task] = {}
     changed_at_version: int = 0
     blocked: str = ""
     last_decision: str = ""

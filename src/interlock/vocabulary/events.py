@@ -100,7 +100,10 @@ class VerdictBody(Struct, frozen=True, tag="review", tag_field="kind", omit_defa
 
 
 class ResolveBody(Struct, frozen=True, tag="resolve", tag_field="kind", omit_defaults=True):
-    """A person's word on an effect in doubt, after looking at the outside's own books."""
+    """A person's word on an effect in doubt or on a contradiction, after looking at the outside's own books.
+
+    command   the effect, or the contradiction's own id
+    """
 
     command: str
     outcome: Literal["happened", "not_happened"]

@@ -76,7 +76,10 @@ PROBE_MAX_MS: int = 3_600_000
 """Longest pause between two probes."""
 
 PROBES_MAX: int = 24
-"""Checks of one doubt before only a person can end it."""
+"""Checks of one doubt that could not say before a person is asked, when the action does not say."""
+
+PROBES_LIMIT: int = 1_000
+"""Most checks an action may ask for: with an hour between them, six weeks."""
 
 START_BEFORE_MS: int = 900_000
 """An effect not started this long after its decision is judged again: nothing fires after an outage."""

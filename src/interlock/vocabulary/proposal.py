@@ -17,6 +17,7 @@ class Proposal(Struct, frozen=True, omit_defaults=True):
     source     advice | rule | person | agent; text: the reducer's own words when it gave any
     score, rank, agreed, asked, advisor, rationale, evidence come from the answer and cannot be set by a reducer
     requesters principals of the triggering message and of every editor
+    compensates  the decision whose effect this one is to make good
     """
 
     action: str
@@ -33,3 +34,4 @@ class Proposal(Struct, frozen=True, omit_defaults=True):
     rationale: str = ""
     evidence: tuple[str, ...] = ()
     requesters: tuple[str, ...] = ()
+    compensates: str = ""

@@ -92,6 +92,24 @@ MISTAKES: dict[str, tuple[str, str, str, str]] = {
         "key_valid_for of Pay means nothing for kind 'once'",
         "class Pay(",
     ),
+    "a doubt's distances that shrink": (
+        'kind="once"',
+        'kind="once", in_doubt=InDoubt(first=timedelta(hours=2), longest=timedelta(hours=1))',
+        "in_doubt of Pay: the longest distance is shorter than the first",
+        "class Pay(",
+    ),
+    "a doubt looked into for ever": (
+        'kind="once"',
+        'kind="once", in_doubt=InDoubt(probes=100_000)',
+        "in_doubt of Pay: 100000 probes",
+        "class Pay(",
+    ),
+    "a doubt that is something else": (
+        'kind="once"',
+        'kind="once", in_doubt="operations"',
+        "in_doubt of Pay is no InDoubt",
+        "class Pay(",
+    ),
     "checkable without checker": (
         'kind="once"',
         'kind="checkable"',
@@ -209,12 +227,26 @@ EFFECT_MISTAKES = {
         "effects.py",
         "performer pay is for Pay but takes int",
     ),
-    "checker of a kind that has none": (
+    "fence of a kind that has none": (
         "effects.py",
         "@Pay.performer",
-        "@Pay.checker\nasync def check(args: Pay, key: str) -> bool:\n    return True\n\n\n@Pay.performer",
+        "@Pay.fence\nasync def fence(args: Pay, key: str) -> None: ...\n\n\n@Pay.performer",
         "effects.py",
-        "Pay is once, so its checker would never be asked",
+        "Pay is once, so its fence would never be asked",
+    ),
+    "schedule without a checker": (
+        A,
+        'kind="once")',
+        'kind="once", in_doubt=InDoubt(probes=3))',
+        A,
+        "the schedule of in_doubt of Pay means nothing: it has no checker",
+    ),
+    "time to settle without a checker": (
+        A,
+        'kind="once")',
+        'kind="once", settle_after=timedelta(minutes=1))',
+        A,
+        "settle_after of Pay means nothing: it has no checker",
     ),
     "two performers": (
         "effects.py",

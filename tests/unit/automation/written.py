@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import Literal
 
 from interlock import (
-    Action, Answered, Automation, Called, Case, Done, Event, Flow, Money, Name, Question, Requests, Timer, Unanswered,
-    action, after, ask, propose, status,
+    Action, Answered, Automation, Called, Case, Done, Event, Flow, InDoubt, Money, Name, Question, Requests, Timer,
+    Unanswered, action, after, ask, propose, status,
 )
 
 Status = Literal["open", "done"]

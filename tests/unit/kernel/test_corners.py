@@ -64,7 +64,9 @@ def test_word_that_the_first_attempt_happened_stops_the_second() -> None:
         d.give(ResultBody(local, 1, "perform", "happened", result={"id": "t1"}))
         (effect,) = d.case.effects.values()
         assert effect.status == "in_doubt" and not d.commands
-        assert "Contradiction" in d.case.flags[0]
+        (task,) = d.case.tasks.values()
+        assert (task.kind, task.about, task.group) == ("doubt", local, "clearing")
+        assert "although another attempt had been decided" in task.why
 
 
 def test_a_fence_that_says_it_happened_is_not_asked_in_a_tight_circle() -> None:

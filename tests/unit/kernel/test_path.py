@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, get_args
 
 import pytest
@@ -307,10 +308,15 @@ def test_without_a_fence_it_waits_until_the_attempt_can_no_longer_show_itself() 
     d.result("unknown")
     d.result("not_happened", phase="check")
     assert d.commands["pay/c1/3.0"].what == "check"
-    assert d.commands["pay/c1/3.0"].due == d.case.effects["3.0"].last_started_at + pay.settle_after
-    key = d.case.effects["3.0"].key
-    d.now += pay.settle_after
-    d.result("not_happened", phase="check")
+    settled = d.case.effects["3.0"].last_started_at + pay.settle_after
+    key, looks = d.case.effects["3.0"].key, [d.now]
+    while d.now < settled:
+        looks.append(d.commands["pay/c1/3.0"].due)
+        d.now = looks[-1]
+        d.result("not_happened", phase="check")
+    distances = [later - earlier for earlier, later in pairwise(looks)]
+    assert distances[:-1] == [pay.probe_first << n for n in range(len(distances) - 1)], "it may show itself any time"
+    assert looks[-1] == settled
     assert d.commands["pay/c1/3.0"].what == "perform" and d.case.effects["3.0"].key == key
 
 
@@ -318,9 +324,10 @@ def test_probes_end_with_a_person(d: Driver) -> None:
     started(d).result("unknown")
     for _ in range(PROBES_MAX):
         d.result("unknown", phase="check")
-    assert not d.commands and d.case.effects["3.0"].status == "in_doubt" and d.case.flags
+    assert not d.commands and d.case.effects["3.0"].status == "in_doubt"
+    assert [(task.id, task.kind, task.group) for task in d.case.tasks.values()] == [("3.0", "doubt", "clearing")]
     d.give(ResolveBody("3.0", "happened", {"id": "t1"}), principal="ann")
-    assert d.case.status == "paid"
+    assert d.case.status == "paid" and not d.case.tasks
 
 
 def test_once_is_never_tried_again(d: Driver) -> None:
@@ -330,8 +337,9 @@ def test_once_is_never_tried_again(d: Driver) -> None:
     local = next(iter(d.case.effects))
     assert d.case.effects[local].status == "in_doubt"
     assert not [c for c in d.commands.values() if c.what != "ask"]
+    assert list(d.case.tasks) == [local], "nobody can be asked but a person"
     d.give(ResolveBody(local, "not_happened"), principal="ann")
-    assert not d.case.effects and d.case.past == {} and d.case.flags
+    assert not d.case.effects and d.case.past == {} and d.case.flags and not d.case.tasks
 
 
 def test_idempotent_is_tried_again_with_the_same_key_then_in_doubt(d: Driver) -> None:
@@ -359,7 +367,9 @@ def test_a_late_reply_against_a_settlement_is_a_contradiction(d: Driver) -> None
     local = next(iter(d.case.effects))
     d.give(ResolveBody(local, "not_happened"), principal="ann")
     d.result("happened", attempt=1, command=local)
-    assert any(flag.startswith("Contradiction") for flag in d.case.flags) and d.case.past == {}
+    (task,) = d.case.tasks.values()
+    assert (task.kind, task.about, task.settled, task.said) == ("contradiction", local, "not_happened", "happened")
+    assert d.case.past == {}, "what contradicts changes nothing by itself"
 
 
 def test_a_definite_refusal_fails_it(d: Driver) -> None:

@@ -28,6 +28,8 @@ def made_under(number: int, path: Path) -> None:
     connection.executemany(
         "INSERT INTO slots (slot, head, semantics) VALUES (?, ?, 1)", [(n, GENESIS) for n in range(4)]
     )
+    if number >= 2:
+        connection.execute("INSERT INTO lives VALUES (1, 'first-life', 17, 'created', NULL)")
     connection.execute("INSERT INTO workers VALUES ('old', 1, 1)")
     connection.execute(f"PRAGMA application_id = {handshake.APPLICATION}")
     connection.execute(f"PRAGMA user_version = {number}")
@@ -76,7 +78,7 @@ def test_no_migration_begins_beside_a_worker_that_does_not_know_the_new_layout(t
     older = open_sqlite(path)
     older.join("old", now=1)
     connection = sqlite3.connect(path)
-    connection.executescript("DROP TABLE lives; PRAGMA user_version = 1;")
+    connection.executescript("DROP TABLE lives; DROP TABLE tasks; PRAGMA user_version = 1;")
     connection.close()
     with pytest.raises(StoreVersion, match="worker of an older interlock"):
         open_sqlite(path)

@@ -77,6 +77,7 @@ SCANS_ALLOWED = {
     "heads": "slots", "releases": "releases", "workers": "workers", "quarantine": "quarantine", "sizes": "d",
     "life": "lives", "lives": "lives", "epochs": "slots", "meta_incarnation": "meta",
     "meta_semantics": "meta", "dictionaries": "dictionaries", "slots_semantics": "slots", "reviews": "reviews",
+    "tasks": "tasks",
 }  # fmt: skip
 
 

@@ -209,6 +209,12 @@ INSERT INTO review_groups (slot, automation, key, id, name, expires_at) VALUES (
 -- name: review_group_drop
 DELETE FROM review_groups WHERE slot = ? AND automation = ? AND key = ? AND id = ?
 
+-- name: tasks_drop
+DELETE FROM tasks WHERE slot = ? AND automation = ? AND key = ?
+
+-- name: task_put
+INSERT INTO tasks (slot, automation, key, id, name, opened_at, body) VALUES (?, ?, ?, ?, ?, ?, ?)
+
 -- name: quarantine_put
 INSERT OR REPLACE INTO quarantine (slot, id, automation, key, at, blocks, why, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 
@@ -359,6 +365,11 @@ SELECT r.automation, r.key, r.body FROM review_groups AS g
 JOIN reviews AS r ON r.slot = g.slot AND r.automation = g.automation AND r.key = g.key AND r.id = g.id
 WHERE g.name = ?3 AND (?1 IS NULL OR g.automation = ?1)
 ORDER BY g.expires_at, g.slot, g.automation, g.key, g.id LIMIT ?2
+
+-- name: tasks
+SELECT automation, key, body FROM tasks
+WHERE (?1 IS NULL OR automation = ?1) AND (?2 IS NULL OR name = ?2)
+ORDER BY opened_at, slot, automation, key, id LIMIT ?3
 
 -- name: commands
 SELECT slot, state, token, deaths, body FROM commands ORDER BY slot, id

@@ -162,6 +162,19 @@ CREATE TABLE review_groups (
 ) WITHOUT ROWID;
 CREATE INDEX review_groups_by_name ON review_groups (name, expires_at);
 
+-- What a person is asked to find out, as the case's record has it, for lists.
+CREATE TABLE tasks (
+    slot INTEGER NOT NULL,
+    automation TEXT NOT NULL,
+    key TEXT NOT NULL,
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,             -- the group that is asked
+    opened_at INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (slot, automation, key, id)
+) WITHOUT ROWID;
+CREATE INDEX tasks_by_age ON tasks (opened_at);
+
 -- Messages to other slots, numbered per sending slot.
 CREATE TABLE outbox (
     slot INTEGER NOT NULL,

@@ -25,8 +25,8 @@ from interlock.testing.simulator.world import Outside
 from interlock.vocabulary.errors import Conflict, NotNow, StoreBusy, StoreFull
 from interlock.vocabulary.events import Envelope, ResultBody
 from interlock.vocabulary.ids import CaseId
-from interlock.vocabulary.limits import PROBES_MAX
 from interlock.vocabulary.review import Review
+from interlock.vocabulary.task import Task
 
 AUTOMATION = "desk"
 REPLY_S = 8.0
@@ -311,11 +311,11 @@ def release_of(name: str, how: Literal["retry", "discard"], now: int) -> Callabl
 
 
 async def resolve_doubts(town: Town, dice: Dice, id: str) -> None:
-    """Tell the truth about every effect in doubt that nothing but a person can end."""
+    """Tell the truth about everything that a person is asked to find out."""
     records = town.operating(lambda store: store.cases(automation=AUTOMATION, status=None, after=None, limit=1_000))
     for record in records or ():
         for effect in record.effects.values():
-            if effect.status != "in_doubt" or (effect.phase != "perform" and effect.probes < PROBES_MAX):
+            if effect.status != "in_doubt" or effect.id not in record.tasks:
                 continue
             seen = town.doubts_seen.setdefault(effect.key, town.real_now())
             if town.outside.on_the_way(effect.key) or town.real_now() < seen + LOOK_AGAIN_US:
@@ -334,6 +334,29 @@ async def resolve_doubts(town: Town, dice: Dice, id: str) -> None:
             )
             town.trace(f"operator resolves {record.key} {effect.id}")
             await send(town, dice, made)
+        for task in record.tasks.values():
+            if task.kind == "contradiction":
+                await _end_contradiction(town, dice, record.key, task, id)
+
+
+async def _end_contradiction(town: Town, dice: Dice, key: str, task: Task, id: str) -> None:
+    """Two words of the outside, or of a person: the books are right."""
+    if town.outside.on_the_way(task.key):
+        return
+    booked = town.outside.has(task.key) is not None
+    made = inbox.resolve_envelope(
+        AUTOMATION,
+        key,
+        task.id,
+        "happened" if booked else "not_happened",
+        result=None,
+        comment="looked at the books again",
+        id=f"{id}.{task.id}",
+        principal="operator",
+        now=town.wall_now(),
+    )
+    town.trace(f"operator ends contradiction {key} {task.id}")
+    await send(town, dice, made)
 
 
 def wake(town: Town) -> None:

@@ -101,7 +101,7 @@ def _holds(record: CaseRecord) -> Iterator[tuple[Held, str]]:
     for effect in record.effects.values():
         yield "action", effect.action
     for review in record.reviews.values():
-        yield "action", review.action
+        yield ("question", review.question) if review.question else ("action", review.action)
 
 
 def _events(messages: Iterable[Envelope]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import click
 from interlock.cli import exits, opening, screen
 from interlock.cli.options import Invocation, command
 from interlock.vocabulary.errors import NotFound, Refused
-from interlock.vocabulary.ids import BUDGETS, CaseId
+from interlock.vocabulary.ids import OWN, CaseId
 
 if TYPE_CHECKING:
     from interlock.kernel.lifecycle import ValidAction
@@ -39,14 +39,15 @@ LIMIT = 50
 def cases(inv: Invocation, status: str | None, automation: str | None, limit: int, after: str | None) -> None:
     """List cases.
 
-    The oldest come first. Budget accounts are cases too: --automation interlock.budgets.
+    The oldest come first. Budget accounts are cases too: --automation interlock.budgets; so is who
+    decides for whom: --automation interlock.people.
     """
     with opening.to_read(inv) as store:
         place = opening.case_id(store, inv, after) if after else None
         found = _page(store, automation, status, place, limit + 1)
         waiting = store.backlog()
         known = opening.known_automations(store)
-    if automation is not None and automation not in (*known, BUDGETS):
+    if automation is not None and automation not in (*known, *OWN):
         raise NotFound(f"There is no automation {automation!r} here.", hint=f"There are: {', '.join(known) or 'none'}.")
     more, found = len(found) > limit, found[:limit]
     if inv.json:
@@ -75,11 +76,11 @@ def cases(inv: Invocation, status: str | None, automation: str | None, limit: in
 def _page(
     store: Store, automation: str | None, status: str | None, after: CaseId | None, limit: int
 ) -> list[CaseRecord]:
-    """Cases in order. Budget accounts are cases of the interlock's own and are listed only when asked for by name."""
+    """Cases in order. Cases of the interlock's own (budget accounts, people) are listed only when asked for by name."""
     found: list[CaseRecord] = []
     while len(found) < limit:
         page = store.cases(automation=automation, status=status, after=after, limit=limit)
-        found += [record for record in page if automation or record.automation != BUDGETS]
+        found += [record for record in page if automation or record.automation not in OWN]
         if len(page) < limit:
             break
         after = page[-1].case
@@ -116,7 +117,7 @@ def _open(record: CaseRecord) -> str:
     if record.blocked:
         said.append("BLOCKED by a message in quarantine")
     said += [f"{effect.action} {effect.status.replace('_', ' ')}" for effect in record.effects.values()]
-    said += [f"review of {review.action}" for review in record.reviews.values()]
+    said += [f"review of {review.about}" for review in record.reviews.values()]
     said += [f"contradiction about {task.action or task.about}" for task in _contradictions(record)]
     said += [f"asks {name}" for name in record.questions]
     if record.parked:
@@ -146,7 +147,7 @@ def case(inv: Invocation, key: str) -> None:
         if record is None:
             raise NotFound(f"There is no case {found}.")
         paused = in_force(store.control())
-        valid = None if record.automation == BUDGETS else _valid(inv, store, record)
+        valid = None if record.automation in OWN else _valid(inv, store, record)
     if inv.json:
         screen.document(case_data(record, valid, paused))
         return
@@ -213,6 +214,7 @@ def case_data(record: CaseRecord, valid: list[ValidAction] | None, paused: tuple
             {
                 "id": f"{record.case}/{review.id}",
                 "action": review.action,
+                **({"question": review.question} if review.question else {}),
                 "args": review.args,
                 "groups": [{"group": group.name, "approvals": group.approvals} for group in review.groups],
                 "approvals": len(review.approvals),
@@ -276,7 +278,7 @@ def _show(record: CaseRecord, valid: list[ValidAction] | None, paused: tuple[str
             [
                 (
                     f"{record.case}/{review.id}",
-                    review.action,
+                    review.about,
                     "+".join(group.name for group in review.groups),
                     screen.when(review.expires_at),
                     screen.args_words(review.args),

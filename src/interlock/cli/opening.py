@@ -21,7 +21,7 @@ import click
 from interlock.cli.exits import StoreMissing
 from interlock.cli.options import Invocation
 from interlock.vocabulary.errors import NotFound, Refused
-from interlock.vocabulary.ids import BUDGETS, CaseId
+from interlock.vocabulary.ids import OWN, CaseId
 
 if TYPE_CHECKING:
     from interlock.ports import Store
@@ -134,7 +134,7 @@ def _candidates(opened: Store, inv: Invocation, name: str) -> list[CaseId]:
     known = known_automations(opened)
     prefix, slash, rest = name.partition("/")
     found: list[CaseId] = []
-    if slash and rest and (prefix in known or prefix == BUDGETS):
+    if slash and rest and (prefix in known or prefix in OWN):
         found.append(CaseId(prefix, rest))
     if inv.app_given and has_automation(inv):
         found.append(CaseId(automation(inv).name, name))

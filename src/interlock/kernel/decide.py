@@ -23,7 +23,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from interlock.autonomy import certificates
-from interlock.kernel import budgets, lifecycle
+from interlock.kernel import budgets, deadlines, lifecycle
 from interlock.kernel.program import Program, Propose, Rejected
 from interlock.kernel.work import Work
 from interlock.policy import BindFailure, Bound, Policy
@@ -544,6 +544,7 @@ def open_review(work: Work, decision: Decision, local: str, again: Again) -> Rev
     specs = [work.program.reviews[group.name] for group in decision.groups if group.name in work.program.reviews]
     expires = min((spec.expires for spec in specs), default=REVIEW_EXPIRES_MS * 1_000)
     over = tuple(figure.budget for figure in decision.budgets if figure.state in ("exhausted", "unanswered"))
+    groups = _all_groups(decision.groups, again.discharged)
     _supersede(work, decision)
     review = Review(
         id=local,
@@ -551,7 +552,7 @@ def open_review(work: Work, decision: Decision, local: str, again: Again) -> Rev
         action=proposal.action,
         args=proposal.args,
         args_digest=proposal.args_digest,
-        groups=_all_groups(decision.groups, again.discharged),
+        groups=groups,
         facts=facts,
         seen=short([proposal.action, proposal.args, facts]),
         opened_at=work.now,
@@ -561,6 +562,7 @@ def open_review(work: Work, decision: Decision, local: str, again: Again) -> Rev
         reasons=decision.decided_by,
         proposal=proposal,
         over_budget=over,
+        deadlines=deadlines.schedule(work.program, groups, work.now),
     )
     work.put_review(review)
     return review

@@ -7,22 +7,19 @@ the question is
 unanswered. An advisor's value reaches the case only through the automation's reducer, which turns it into a proposal.
 
 Staleness: an answer is stale if and only if rebuilding its question from the state of this moment gives another
-digest. Rebuilding runs the
-reducer that asked, with the message it asked because of, on the case as it is now, and looks at what it would ask;
-nothing else of that
-run is kept. A reducer that would no longer ask has not changed the question: its answer is delivered, and the rule
-for it decides on the
-state of the moment.
+digest. Rebuilding runs the reducer that asked, with the message it asked because of, on the case as it is now, and
+looks at what it would ask; nothing else of that run is kept. A reducer that would no longer ask has not changed the
+question: its answer is delivered, and the rule for it decides on the state of the moment. A question whose answers come
+back stale more often than ADVICE_REASKS_MAX goes to a person (`kernel.escalated`).
 """
 
 from __future__ import annotations
 
 from msgspec import structs
 
-from interlock.kernel import questions, spending
-from interlock.kernel.decide import Origin
+from interlock.kernel import escalated, questions, spending
 from interlock.kernel.program import Ask, MessageView
-from interlock.kernel.requests import carry_out, deliver, deliver_recorded
+from interlock.kernel.requests import deliver, deliver_recorded
 from interlock.kernel.work import Work
 from interlock.vocabulary.advice import Answer, RecordedAnswer, Silence
 from interlock.vocabulary.events import AnswerBody, CallBody, Envelope, EventBody, TimerBody
@@ -100,7 +97,8 @@ def _judge(work: Work, question: OpenQuestion) -> None:
             if isinstance(asked.outcome, Silence)
         )
         work.drop_question(question.type)
-        _unanswered(work, question, silences or "nobody could be asked")
+        reason = silences or "nobody could be asked"
+        escalated.unanswered(work, question.type, question.fields, question.requesters, reason)
         return
     rebuilt = _rebuilt(work, question)
     if rebuilt is not None and rebuilt.digest != question.digest:
@@ -148,21 +146,10 @@ def _view_of_cause(work: Work, cause: Envelope) -> MessageView | None:
 def _ask_again(work: Work, question: OpenQuestion, rebuilt: Ask) -> None:
     work.drop_question(question.type)
     if question.reasks >= ADVICE_REASKS_MAX:
-        work.flag(f"The answer to {question.type} was stale {question.reasks + 1} times: its case changes too fast.")
-        _unanswered(work, question, f"stale {question.reasks + 1} times")
+        escalated.to_a_person(work, question, rebuilt, question.reasks + 1)
         return
     work.note(f"the answer to {question.type} {question.digest} is stale; asked again as {rebuilt.digest}")
     asked_by = question.requesters
     recorded = questions.ask(work, rebuilt, requesters=asked_by, reasks=question.reasks + 1, cause=question.cause)
     if recorded is not None:
         deliver_recorded(work, rebuilt, recorded, asked_by)
-
-
-def _unanswered(work: Work, question: OpenQuestion, reason: str) -> None:
-    reducers = work.program.reducers
-    if not reducers.has("unanswered", question.type):
-        work.flag(f"No advisor answered {question.type}: {reason}.")
-        return
-    view = work.view("unanswered", question.type, {}, question=question.fields, reason=reason)
-    reduction = reducers.reduce(work.record.state, work.record.status, view)
-    carry_out(work, reduction, Origin("rule", f"no answer to {question.type}: {reason}", question.requesters))

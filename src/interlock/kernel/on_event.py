@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from interlock.kernel import decide
 from interlock.kernel.decide import Origin
+from interlock.kernel.on_handling import event_answers
 from interlock.kernel.program import Propose
 from interlock.kernel.requests import carry_out
 from interlock.kernel.work import Work
@@ -28,6 +29,8 @@ def on_event(work: Work, body: EventBody) -> None:
     reduction = work.program.reducers.reduce(work.record.state, work.record.status, view)
     m = work.message
     carry_out(work, reduction, Origin("rule", f"event {body.type} {m.id} from {m.source}", (m.principal,)))
+    if work.record.reviews:
+        event_answers(work, m, body.type)
 
 
 def on_call(work: Work, body: CallBody) -> None:

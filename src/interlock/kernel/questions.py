@@ -33,6 +33,8 @@ def ask(
             return None
         supersede(work, open_one)
         work.note(f"question {request.question} {open_one.digest} is superseded by {request.digest}")
+    if record.reviews:
+        _people_need_not(work, request.question)
     spec = work.program.questions[request.question]
     question = OpenQuestion(
         type=request.question,
@@ -48,6 +50,14 @@ def ask(
     work.put_question(structs.replace(question, asked=asked))
     work.asked.append(request.question)
     return None
+
+
+def _people_need_not(work: Work, type: str) -> None:
+    """The question is asked anew: its advisors have it again, and whoever was asked for it in their place need not."""
+    for review in list(work.record.reviews.values()):
+        if review.question == type:
+            work.drop_review(review)
+            work.note(f"review {work.full(review.id)} of question {type} ends: the question is asked anew")
 
 
 def ask_also(work: Work, question: OpenQuestion, advisor: str) -> OpenQuestion:

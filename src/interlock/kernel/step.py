@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from interlock.kernel import on_advice, on_budget, on_event, on_result, on_review, on_start
+from interlock.kernel import on_advice, on_budget, on_event, on_handling, on_result, on_review, on_start
 from interlock.kernel.accounts import step_budget
 from interlock.kernel.outcome import Step
+from interlock.kernel.people import step_people
 from interlock.kernel.poison import POISON, quarantine_id, why_poison
 from interlock.kernel.program import Program
 from interlock.kernel.work import Work
@@ -25,6 +26,7 @@ from interlock.vocabulary.events import (
     CallBody,
     Envelope,
     EventBody,
+    HandlingBody,
     ResolveBody,
     ResultBody,
     StartBody,
@@ -33,9 +35,13 @@ from interlock.vocabulary.events import (
     WakeBody,
 )
 from interlock.vocabulary.facts import Facts
+from interlock.vocabulary.ids import BUDGETS, PEOPLE
 from interlock.vocabulary.limits import PARKED_MAX
 
-__all__ = ["step", "step_budget"]
+__all__ = ["OWN_STEPS", "step"]
+
+OWN_STEPS = {BUDGETS: step_budget, PEOPLE: step_people}
+"""The interlock's own automations: their steps need no program."""
 
 
 class TooManyParked(Exception):
@@ -99,6 +105,8 @@ def _turn(work: Work, message: Envelope) -> None:
             on_event.on_timer(work, body)
         case VerdictBody():
             on_review.on_verdict(work, body)
+        case HandlingBody():
+            on_handling.on_handling(work, body)
         case ResolveBody():
             on_result.on_resolve(work, body)
         case BudgetReplyBody():
@@ -111,7 +119,7 @@ def _turn(work: Work, message: Envelope) -> None:
 
 def _wake(work: Work, body: WakeBody) -> None:
     if body.what == "review":
-        on_review.on_expiry(work, body.about, body.generation)
+        on_review.on_due(work, body.about, body.generation)
     elif body.what == "budget":
         on_budget.on_budget_silence(work, body.about, body.generation)
     elif not work.record.opened:

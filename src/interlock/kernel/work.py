@@ -23,7 +23,7 @@ from interlock.vocabulary.facts import Facts
 from interlock.vocabulary.ids import CaseId, full_id, local_id
 from interlock.vocabulary.limits import ANSWERS_KEPT_MAX
 from interlock.vocabulary.question import OpenQuestion
-from interlock.vocabulary.review import Review
+from interlock.vocabulary.review import Review, next_due
 from interlock.vocabulary.task import Task
 from interlock.vocabulary.timers import TimerRow
 
@@ -250,7 +250,7 @@ class Work:
     def put_review(self, review: Review) -> None:
         self.set(reviews={**self.record.reviews, review.id: review})
         self.reviews_put[review.id] = review
-        self.put_timer("review", review.id, review.expires_at, review.round)
+        self.put_timer("review", review.id, next_due(review), review.round)
 
     def drop_review(self, review: Review) -> None:
         self.set(reviews={name: r for name, r in self.record.reviews.items() if name != review.id})

@@ -31,6 +31,7 @@ from interlock.vocabulary.events import (
     BudgetReplyBody,
     Envelope,
     EventBody,
+    HandlingBody,
     ResolveBody,
     ResultBody,
     StartBody,
@@ -180,6 +181,10 @@ def _headline(decision: Decision) -> str:
             return f"{what} was not done; the fallback {decision.fallback} took its place."
 
 
+_IN_WORDS = ("schema", "flow", "rejected", "expired", "withdrawn", "stale", "fallback")
+"""What decided, where the decision itself says why."""
+
+
 def _why(decision: Decision, rules: Sequence[RuleOutcome], default: str) -> tuple[str, ...]:
     by_id = {rule.id: rule for rule in rules}
     lines: list[str] = []
@@ -194,7 +199,7 @@ def _why(decision: Decision, rules: Sequence[RuleOutcome], default: str) -> tupl
             lines.append(f"It has not earned running without a person. {decision.autonomy.why}")
         elif by == "default":
             lines.append(default or "No rule matched.")
-        elif by in ("schema", "flow", "rejected", "expired", "fallback") or by.startswith("budget:"):
+        elif by in _IN_WORDS or by.startswith("budget:"):
             lines.append(decision.why or by)
         elif by != "approval":
             lines.append(f"Rule {by}.")
@@ -367,12 +372,15 @@ def _open(record: Plain, case: CaseId, chain: dict[str, Decision]) -> tuple[str,
 
 
 def _people(told: Sequence[_Told], chain: dict[str, Decision]) -> tuple[Happened, ...]:
-    """Verdicts on the reviews of this proposal, whenever they came."""
+    """Verdicts on the reviews of this proposal and what else people did with them, whenever it came."""
     reviews = {one.review.rpartition("/")[2]: one for one in chain.values() if one.review}
     found: list[Happened] = []
     for one in told:
         body = one.entry.cause.body if one.entry.cause else None
-        if not isinstance(body, VerdictBody) or body.review not in reviews:
+        if not isinstance(body, VerdictBody | HandlingBody) or body.review not in reviews:
+            continue
+        if isinstance(body, HandlingBody):
+            found.append(_happened(one, one.entry.notes))
             continue
         args = reviews[body.review].proposal.args
         edits = tuple(
@@ -398,7 +406,7 @@ def _followed(told: Sequence[_Told], place: _Place, chain: dict[str, Decision]) 
         body = one.entry.cause.body if one.entry.cause else None
         about = (
             (isinstance(body, StartBody | ResultBody | ResolveBody) and body.command in effects)
-            or (isinstance(body, VerdictBody) and body.review in reviews)
+            or (isinstance(body, VerdictBody | HandlingBody) and body.review in reviews)
             or (isinstance(body, WakeBody) and body.about in effects | reviews)
             or (isinstance(body, BudgetReplyBody) and body.reservation.startswith(reservations or ("\0",)))
             or any(name in effects for name in changes.settled(one.entry.delta))

@@ -1,6 +1,7 @@
 """History: everything that happened to one case, in order, and what the case was at any moment of it.
 
-Works for a budget account as for any case: its automation is `interlock.budgets`, its key the account's name.
+Works for the interlock's own cases as for any: a budget account (automation `interlock.budgets`, its key the account's
+name), and who decides for a person (`interlock.people`, the person's name).
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class History:
             lines.append(f"      {words.action(effect.action, effect.args)} is {effect.status} ({effect.decision})")
         for review in record.reviews.values():
             lines.append(
-                f"      review {self.case}/{review.id}: {review.action} waits for {words.groups(review.groups)}"
+                f"      review {self.case}/{review.id}: {review.about} waits for {words.groups(review.groups)}"
             )
         for question in record.questions.values():
             out = [name for name, asked in question.asked.items() if asked.outcome is None]
@@ -125,7 +126,7 @@ def moment_of(entry: Entry, before: Plain, after: Plain) -> Moment:
 
     def named(command: str) -> str:
         known = effects.get(command) or reviews.get(command)
-        return f"{known['action']} ({command})" if known else command
+        return f"{known['action'] or 'question ' + known['question']} ({command})" if known else command
 
     line = words.message(entry.cause, named) if entry.cause else entry.kind
     if entry.kind == "quarantined":

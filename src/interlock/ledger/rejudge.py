@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from interlock.kernel import fold
-from interlock.kernel.accounts import step_budget
 from interlock.kernel.budgets import needed
 from interlock.kernel.decide import Again, autonomy_of, combine, judge_policy
+from interlock.kernel.escalated import BY as STALE
+from interlock.kernel.step import OWN_STEPS
 from interlock.ledger.reading import Plain
 from interlock.ledger.recorded import Recorded, input_type
 from interlock.policy import BindFailure, Policy
@@ -27,6 +28,7 @@ from interlock.vocabulary.decision import BudgetFigure, Decision
 from interlock.vocabulary.entry import Entry
 from interlock.vocabulary.events import BudgetReplyBody, StartBody, VerdictBody
 from interlock.vocabulary.facts import Facts
+from interlock.vocabulary.ids import BUDGETS
 from interlock.vocabulary.proposal import Proposal
 from interlock.vocabulary.review import Approval
 from interlock.vocabulary.verdict import Group, Outcome
@@ -52,13 +54,14 @@ class Past:
     """What a walk over a case's entries has seen: its decisions, and who gave which verdict when."""
 
     decisions: dict[str, Seen] = field(default_factory=dict[str, Seen])
-    verdicts: set[tuple[str, str, int]] = field(default_factory=set[tuple[str, str, int]])
+    verdicts: set[tuple[str, str, str, int]] = field(default_factory=set[tuple[str, str, str, int]])
 
     def take(self, entry: Entry) -> None:
         """Remember what this entry's message said; its decisions are remembered one by one, as they are judged."""
         body = entry.cause.body if entry.cause else None
         if isinstance(body, VerdictBody) and body.verdict != "reject" and entry.cause:
-            self.verdicts.add((entry.cause.principal, body.group, entry.at))
+            behalf = body.delegation.by if body.delegation else ""
+            self.verdicts.add((entry.cause.principal, body.group, behalf, entry.at))
 
     def remember(self, decision: Decision) -> None:
         proposal = decision.proposal
@@ -100,9 +103,17 @@ def _formed(decision: Decision, entry: Entry) -> Wrong:
 
 
 def _refused(decision: Decision) -> Wrong:
-    """A judgement that ended before the policy, or a review that ended without one: each is a denial that says so."""
+    """A judgement that ended before the policy, or a review that ended without one: each is a denial that says so. A
+    question put to people has nothing to be judged yet.
+    """
     by = decision.decided_by
-    if decision.verdict != "deny":
+    if by == (STALE,):
+        if decision.verdict != "escalate" or not decision.groups or decision.proposal.action:
+            yield (
+                "stages",
+                "A question without an answer goes to people and permits nothing; this does not.",
+            )
+    elif decision.verdict != "deny":
         yield "stages", f"It says {decision.verdict}, but the policy was not asked."
     elif by == ("schema",):
         if decision.schema.valid:
@@ -110,7 +121,7 @@ def _refused(decision: Decision) -> Wrong:
     elif by == ("flow",):
         if decision.flow is None or decision.flow.valid:
             yield "stages", "It was denied by the flow, and the flow is recorded as valid."
-    elif by not in (("rejected",), ("expired",)):
+    elif by not in (("rejected",), ("expired",), ("withdrawn",)):
         yield "stages", f"It was denied by {', '.join(by)}, but the policy was not asked."
 
 
@@ -207,11 +218,12 @@ def _approved(decision: Decision, past: Past, release: Recorded) -> Wrong:
     if not approvals:
         return
     for one in approvals:
-        if (one.principal, one.group, one.at) not in past.verdicts:
+        if (one.principal, one.acting or one.group, one.behalf, one.at) not in past.verdicts:
             yield "approval", f"{one.principal} of {one.group} is said to have approved; no such verdict is recorded."
-        spec = release.program.reviews.get(one.group)
-        if one.principal in decision.proposal.requesters and (spec is None or spec.four_eyes):
-            yield "four_eyes", f"{one.principal} asked for it and approved it for {one.group}."
+        specs = [release.program.reviews.get(name) for name in (one.group, one.acting) if name]
+        if any(spec is None or spec.four_eyes for spec in specs):
+            for person in {one.principal, one.behalf} & set(decision.proposal.requesters):
+                yield "four_eyes", f"{person} asked for it, and {one.principal} approved it for {one.group}."
     if decision.autonomy is None:
         return
     before = past.decisions.get(decision.again_of)
@@ -267,14 +279,15 @@ def _as_replied(figures: tuple[BudgetFigure, ...], reply: BudgetReplyBody) -> Wr
                 yield "budget", f"Budget {figure.budget} is recorded as {figure.state}; its home said {said}."
 
 
-def account_again(before: Plain, entry: Entry, facts: Facts) -> Wrong:
-    """A turn of a budget account, re-executed: it is the kernel's own arithmetic and needs no code of a user."""
+def own_again(before: Plain, entry: Entry, facts: Facts) -> Wrong:
+    """A turn of a budget account or of a person's record, re-executed: it needs no code of a user."""
     if entry.cause is None or entry.kind != "turn":
         return
     known = fold.record(before) if before.get("version") else None
-    turn = step_budget(known, entry.cause, facts).turns[0]
+    turn = OWN_STEPS[entry.automation](known, entry.cause, facts).turns[0]
     if encode(turn.delta) != encode(entry.delta) or turn.notes != entry.notes:
-        yield "account", "The account's arithmetic, done again, gives another result."
+        what = "The account's arithmetic" if entry.automation == BUDGETS else "What was recorded of the person"
+        yield "account", f"{what}, done again, gives another result."
 
 
 # --- effects ---------------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ from interlock.vocabulary.events import (
     TimerBody,
     VerdictBody,
 )
-from interlock.vocabulary.ids import BUDGETS, CaseId
+from interlock.vocabulary.ids import BUDGETS, PEOPLE, CaseId
 
 READ_AT_ONCE = 512
 EXAMPLES_MAX = 20
@@ -65,6 +65,8 @@ def report(store: Store, *, since: int, until: int | None = None, automation: st
     tally = _Tally(store, Releases(store), result)
     for slot, (head, _) in sorted(store.heads().items()):
         for entry in entries_since(store, slot, head, since, until):
+            if entry.automation == PEOPLE:
+                continue
             if entry.automation == BUDGETS:
                 if automation is None or entry.key.startswith(f"{automation}|"):
                     _account(tally, entry)
@@ -186,7 +188,8 @@ def _decision(tally: _Tally, entry: Entry, case: CaseId, decision: Decision) -> 
     if decision.awaiting:
         return
     result.decisions += 1
-    result.verdicts_by_action[f"{decision.proposal.action}: {decision.verdict}"] += 1
+    about = decision.proposal.action or "(a question)"
+    result.verdicts_by_action[f"{about}: {decision.verdict}"] += 1
     for by in decision.decided_by:
         result.decided_by[f"{decision.verdict} by {by}"] += 1
     if decision.verdict == "escalate":
@@ -209,6 +212,7 @@ def _reason(tally: _Tally, entry: Entry, by: str) -> str:
     return {
         "autonomy": "autonomy: not earned, no certificate covers it",
         "default": "default: no rule matched",
+        "stale": "stale: the case changed faster than its question was answered",
         "fallback": "fallback: a fallback of a fallback",
     }.get(by, by)
 

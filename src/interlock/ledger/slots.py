@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from interlock.kernel import fold
+from interlock.ledger.delegations import cited, was_recorded
 from interlock.ledger.findings import Findings
 from interlock.ledger.reading import Plain, beginning
 from interlock.ledger.recorded import Recorded, Releases
-from interlock.ledger.rejudge import Past, account_again, decision_again, effects_again
+from interlock.ledger.rejudge import Past, decision_again, effects_again, own_again
 from interlock.ledger.standing import Standing
 from interlock.ports import Store
 from interlock.vocabulary import canonical
@@ -29,7 +30,7 @@ from interlock.vocabulary.case import CaseRecord
 from interlock.vocabulary.entry import GENESIS, Entry, chain
 from interlock.vocabulary.errors import StoreCorrupt
 from interlock.vocabulary.facts import SEMANTICS, Facts
-from interlock.vocabulary.ids import BUDGETS, CaseId, slot_of
+from interlock.vocabulary.ids import OWN, CaseId, slot_of
 
 ENTRIES_AT_ONCE = 512
 """Entries read in one call: some hundred kilobytes."""
@@ -214,7 +215,7 @@ def _judge(
     past = walk.past.setdefault(case, Past())
     past.take(entry)
     walk.decisions += len(entry.decisions)
-    release = checks.releases.get(entry.release) if checks.releases and entry.automation != BUDGETS else None
+    release = checks.releases.get(entry.release) if checks.releases and entry.automation not in OWN else None
     why = ""
     if facts is None:
         why = "its facts are missing"
@@ -223,9 +224,12 @@ def _judge(
     elif entry.decisions and not isinstance(release, Recorded):
         why = release.why if release else "no release"
         wrong("release", why, entry.release)
-    if entry.automation == BUDGETS and facts and not why:
-        for code, text in account_again(before, entry, facts):
+    if entry.automation in OWN and facts and not why:
+        for code, text in own_again(before, entry, facts):
             wrong(code, text)
+    delegation = cited(entry)
+    if delegation is not None and not was_recorded(checks.store, delegation):
+        wrong("delegation", f"{delegation.by} is said to have delegated to {delegation.to}; that is not recorded.")
     for decision in entry.decisions:
         if why or facts is None or not isinstance(release, Recorded):
             walk.not_judged[why] += 1

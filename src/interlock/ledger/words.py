@@ -13,22 +13,27 @@ from typing import Any, cast
 from interlock.vocabulary import canonical
 from interlock.vocabulary.advice import Answer, Silence
 from interlock.vocabulary.decision import Decision
+from interlock.vocabulary.delegation import Delegation
 from interlock.vocabulary.events import (
     AnswerBody,
     BudgetReplyBody,
     CallBody,
+    DelegateBody,
     Envelope,
     EventBody,
+    HandlingBody,
     ReserveBody,
     ResolveBody,
     ResultBody,
     SettleBody,
     StartBody,
     TimerBody,
+    UndelegateBody,
     VerdictBody,
     WakeBody,
 )
 from interlock.vocabulary.proposal import Proposal
+from interlock.vocabulary.review import Approval
 from interlock.vocabulary.verdict import Group
 
 VALUE_CHARS_MAX = 80
@@ -104,7 +109,9 @@ def fields(data: Mapping[str, Any]) -> str:
 
 
 def action(name: str, args: Mapping[str, Any]) -> str:
-    """`refund (amount 120.00)`."""
+    """`refund (amount 120.00)`; without an action it is a question that was put to people."""
+    if not name:
+        return f"a question ({fields(args)})" if args else "a question"
     return f"{name} ({fields(args)})" if args else name
 
 
@@ -144,7 +151,12 @@ def decided(decision: Decision) -> str:
 
 
 def approvers(decision: Decision) -> str:
-    return ", ".join(dict.fromkeys(f"{one.principal} ({one.group})" for one in decision.approvals))
+    return ", ".join(dict.fromkeys(_approver(one) for one in decision.approvals))
+
+
+def _approver(one: Approval) -> str:
+    behalf = f" for {one.behalf}" if one.behalf else ""
+    return f"{one.principal}{behalf} ({one.group}{f' by {one.acting}' if one.acting else ''})"
 
 
 def message(envelope: Envelope, named: Callable[[str], str] = lambda command: command) -> str:
@@ -169,13 +181,25 @@ def message(envelope: Envelope, named: Callable[[str], str] = lambda command: co
             return f"timer {body.name} is due"
         case WakeBody():
             return {
-                "review": f"review {body.about} reached its deadline",
+                "review": f"review {body.about} reached a deadline",
                 "budget": f"the wait of {named(body.about)} for its budget is over",
                 "orphans": "events waited for the case to be opened until their deadline",
             }[body.what]
         case VerdictBody():
-            did = {"approve": "approves", "reject": "rejects", "edit": "edits"}[body.verdict]
-            return f"{who} of {body.group} {did} {named(body.review)}" + (f": {body.comment}" if body.comment else "")
+            did = {"approve": "approves", "reject": "rejects", "edit": "edits", "propose": "proposes"}[body.verdict]
+            what = named(body.review)
+            if body.verdict == "propose":
+                what = f"{action(body.action, body.args or {})} for {what}"
+            said = f"{who}{_for(body.delegation)} of {body.group} {did} {what}"
+            return said + (f": {body.comment}" if body.comment else "")
+        case HandlingBody():
+            return _handled(body, f"{who}{_for(body.delegation)}", named(body.review))
+        case DelegateBody():
+            where = " ".join(one for one in (body.automation, body.group) if one) or "everything"
+            span = f"from {moment(body.since)} to {moment(body.until)}"
+            return f"{who} has {body.to} decide {where} {span}" + (f": {body.comment}" if body.comment else "")
+        case UndelegateBody():
+            return f"{who} ends delegation {body.delegation}"
         case ResolveBody():
             did = "happened" if body.outcome == "happened" else "did not happen"
             return f"{who} says that {named(body.command)} {did}" + (f": {body.comment}" if body.comment else "")
@@ -186,6 +210,30 @@ def message(envelope: Envelope, named: Callable[[str], str] = lambda command: co
             return f"budget account {body.account} {did} {body.reservation}"
         case SettleBody():
             return f"{body.reservation} is settled at {body.charged}"
+
+
+def _for(delegation: Delegation | None) -> str:
+    return f" (for {delegation.by}, who is away)" if delegation else ""
+
+
+def _handled(body: HandlingBody, who: str, what: str) -> str:
+    """What somebody did with a review beside deciding it."""
+    text = f": {body.text}" if body.text else ""
+    match body.act:
+        case "claim":
+            return f"{who} takes {what} in hand"
+        case "release":
+            return f"{who} gives {what} back"
+        case "assign":
+            return f"{who} puts {what} into the hands of {body.to}{text}"
+        case "reassign":
+            return f"{who} hands {what} to {body.to}{text}"
+        case "ask":
+            return f"{who} asks about {what}{text}"
+        case "answer":
+            return f"{who} answers what was asked about {what}{text}"
+        case "withdraw":
+            return f"{who} takes the approval of {what} back{text}"
 
 
 def _said(body: ResultBody) -> str:

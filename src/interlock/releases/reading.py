@@ -13,6 +13,7 @@ from interlock.automation.definition import Definition, snake
 from interlock.policy.schema import DecimalType, Field, IntType, RecordType, Schema
 from interlock.releases.advisors import plain, read_advisors
 from interlock.releases.budgets import read_budget
+from interlock.releases.reviewing import read_reviews
 from interlock.releases.spec import AdvisorSpec, CellSpec, EffectSpec, ReleaseSpec
 from interlock.releases.tables import Document, Table, nearest
 from interlock.vocabulary import canonical
@@ -22,9 +23,8 @@ from interlock.vocabulary.limits import (
     EFFECT_CONCURRENCY,
     EFFECT_TIMEOUT_MS,
     ORPHAN_AFTER_MS,
-    REVIEW_EXPIRES_MS,
 )
-from interlock.vocabulary.release import BudgetSpec, Certificate, QuestionSpec, ReviewSpec
+from interlock.vocabulary.release import BudgetSpec, Certificate, QuestionSpec
 
 FILE = "release.toml"
 
@@ -62,7 +62,7 @@ class _Reader:
             certificates=certificates,
             cells=cells,
             autonomy_off=off,
-            reviews=self._reviews(root.table("reviews")),
+            reviews=read_reviews(root.table("reviews"), self.definition),
             breakers=self._breakers(advisors, effects),
             mcp=plain(mcp.data),
             gateway_actions=self._gateway(mcp),
@@ -253,29 +253,6 @@ class _Reader:
         if units != units.to_integral_value():
             table.note(key, f"`{key}` has more than {scale} decimal places.", "Its argument has no more.")
         return int(units)
-
-    # --- who reviews --------------------------------------------------------------------------------------------------
-
-    def _reviews(self, table: Table) -> dict[str, ReviewSpec]:
-        specs: dict[str, ReviewSpec] = {}
-        for group in table.names():
-            one = table.table(group)
-            show = one.texts("show")
-            for path in show:
-                if path.partition(".")[0] not in ("case", "proposal", "advice"):
-                    one.note(
-                        "show",
-                        f"{path!r} is nothing that a review has.",
-                        "Paths begin with case., proposal. or advice.",
-                    )
-            specs[group] = ReviewSpec(
-                group,
-                one.duration("expires", REVIEW_EXPIRES_MS * 1000) or REVIEW_EXPIRES_MS * 1000,
-                one.flag("four_eyes", True),
-                show,
-            )
-            one.done()
-        return specs
 
     # --- paths --------------------------------------------------------------------------------------------------------
 

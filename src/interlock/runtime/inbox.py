@@ -21,8 +21,22 @@ from interlock.kernel.program import Rejected
 from interlock.ports import Accepted, Clash, Clock, Duplicate, Receipt, Spawn, Store
 from interlock.runtime import json_input
 from interlock.vocabulary import canonical, limits
+from interlock.vocabulary.delegation import Delegation
 from interlock.vocabulary.errors import Conflict, NotNow, Refused
-from interlock.vocabulary.events import Body, CallBody, Data, Envelope, EventBody, ResolveBody, VerdictBody
+from interlock.vocabulary.events import (
+    Body,
+    CallBody,
+    Data,
+    DelegateBody,
+    Envelope,
+    EventBody,
+    HandlingAct,
+    HandlingBody,
+    ResolveBody,
+    UndelegateBody,
+    VerdictBody,
+)
+from interlock.vocabulary.ids import PEOPLE
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -60,6 +74,9 @@ class Incoming:
     line: int = 0
     subject: str = ""
 
+
+REVIEW = "interlock.review"
+"""Source of what people do with reviews."""
 
 INTERNAL = "interlock."
 """Sources that begin so are the interlock's own: their messages come once by construction and are not remembered."""
@@ -173,7 +190,7 @@ def verdict_envelope(
     automation: str,
     key: str,
     review: str,
-    verdict: Literal["approve", "reject", "edit"],
+    verdict: Literal["approve", "reject", "edit", "propose"],
     *,
     group: str,
     seen: str,
@@ -182,14 +199,65 @@ def verdict_envelope(
     id: str,
     principal: str,
     now: int,
+    action: str = "",
+    delegation: Delegation | None = None,
 ) -> Envelope:
-    """A person's verdict on an open review, on what was `seen`."""
+    """A person's verdict on an open review, on what was `seen`.
+
+    action   what is proposed on a review of a question; delegation: under which it is given, as the store has it
+    """
     if args is not None:
         json_input.check(args)
-    body = VerdictBody(review, verdict, name_text(group, "group"), seen, args, comment)
-    return sealed(
-        automation, key, body, id=id, source="interlock.review", principal=principal, occurred_at=now, now=now
-    )
+    body = VerdictBody(review, verdict, name_text(group, "group"), seen, args, comment, action, delegation)
+    return sealed(automation, key, body, id=id, source=REVIEW, principal=principal, occurred_at=now, now=now)
+
+
+def handling_envelope(
+    automation: str,
+    key: str,
+    review: str,
+    act: HandlingAct,
+    *,
+    group: str,
+    id: str,
+    principal: str,
+    now: int,
+    to: str = "",
+    text: str = "",
+    delegation: Delegation | None = None,
+) -> Envelope:
+    """What a person does with a review beside deciding it."""
+    if to:
+        name_text(to, "to")
+    if len(text) > limits.RATIONALE_CHARS_MAX:
+        raise Refused(
+            f"The text has {len(text)} characters; at most {limits.RATIONALE_CHARS_MAX} are taken.", code="too_large"
+        )
+    body = HandlingBody(review, act, group, to, text, delegation)
+    return sealed(automation, key, body, id=id, source=REVIEW, principal=principal, occurred_at=now, now=now)
+
+
+def delegate_envelope(
+    principal: str,
+    to: str,
+    *,
+    since: int,
+    until: int,
+    id: str,
+    now: int,
+    automation: str = "",
+    group: str = "",
+    comment: str = "",
+) -> Envelope:
+    """Somebody names who decides for them while they are away (microseconds). It is theirs alone to give."""
+    body = DelegateBody(name_text(to, "to"), since, until, automation, group, comment)
+    return sealed(PEOPLE, principal, body, id=id, source=REVIEW, principal=principal, occurred_at=now, now=now)
+
+
+def undelegate_envelope(principal: str, delegation: str, *, id: str, now: int) -> Envelope:
+    """Somebody ends a delegation of theirs."""
+    body = UndelegateBody(delegation)
+    return sealed(PEOPLE, principal, body, id=id, source=REVIEW, principal=principal, occurred_at=now, now=now)
 
 
 def resolve_envelope(

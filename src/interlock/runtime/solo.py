@@ -19,7 +19,7 @@ from interlock.runtime.draft import Draft
 from interlock.runtime.turns import Cycle, Taken, hosted_messages, set_aside, take_turns
 from interlock.vocabulary import limits
 from interlock.vocabulary.events import Envelope
-from interlock.vocabulary.ids import BUDGETS
+from interlock.vocabulary.ids import OWN
 
 
 @dataclass
@@ -52,9 +52,9 @@ def take_solo(store: Store, slot: int, worker: str, cycle: Cycle, outcomes: Sequ
         return Solo(_nothing(more=True))
     if first is None or first.arrival is None:
         return _in_one_unit(store, slot, worker, cycle, now=now, limit=0)
-    # A budget account runs nobody's code and so kills nobody; without its messages capacity would leak.
+    # A case of the interlock's own runs nobody's code and so kills nobody; without its messages capacity would leak.
     attempts = store.attempt(slot, first.arrival)
-    if attempts < limits.POISON_ATTEMPTS_MAX or first.envelope.automation == BUDGETS:
+    if attempts < limits.POISON_ATTEMPTS_MAX or first.envelope.automation in OWN:
         return _in_one_unit(store, slot, worker, cycle, now=now, limit=1)
     return _give_up(store, slot, worker, cycle, first.arrival, now=now)
 

@@ -23,10 +23,9 @@ from typing import Protocol
 
 from msgspec import structs
 
-from interlock.kernel.accounts import step_budget
 from interlock.kernel.outcome import Step
 from interlock.kernel.poison import POISON, quarantine, quarantine_id, why_poison
-from interlock.kernel.step import step
+from interlock.kernel.step import OWN_STEPS, step
 from interlock.ports import Due, Lease, Quarantined, Unit, Writes
 from interlock.runtime.dispatch import answer_envelope, local_of
 from interlock.runtime.draft import Draft, Unrecordable
@@ -37,7 +36,7 @@ from interlock.vocabulary.advice import Silence
 from interlock.vocabulary.case import CaseRecord
 from interlock.vocabulary.events import Envelope, StartBody
 from interlock.vocabulary.facts import Facts
-from interlock.vocabulary.ids import BUDGETS, CaseId
+from interlock.vocabulary.ids import OWN, CaseId
 
 STARTS_PER_UNIT_MAX = 256
 """Stored commands looked at in one unit: bounds the length of a transaction."""
@@ -195,8 +194,9 @@ class _Turns:
         draft, facts = self._draft, self._draft.facts
         self._turns += 1
         try:
-            if envelope.automation == BUDGETS:
-                done = step_budget(record, envelope, facts)
+            own = OWN_STEPS.get(envelope.automation)
+            if own is not None:
+                done = own(record, envelope, facts)
             else:
                 program = self._cycle.hosted[envelope.automation].program
                 done = self._cycle.guard.run(lambda: step(record, envelope, facts, program))
@@ -338,7 +338,7 @@ def set_aside(record: CaseRecord | None, envelope: Envelope, facts: Facts, why: 
 
 
 def is_hosted(cycle: Cycle, automation: str) -> bool:
-    return automation == BUDGETS or automation in cycle.hosted
+    return automation in cycle.hosted or automation in OWN
 
 
 def hosted_messages(unit: Unit, cycle: Cycle, limit: int) -> list[Due]:

@@ -31,6 +31,10 @@ PAYLOAD = queries["payload"]
 INTERNAL = "interlock."
 """Sources that begin so are the interlock's own: their messages are not remembered."""
 
+PEOPLE = "interlock.review"
+"""What people say comes from outside all the same: an approval that is sent again after it was taken back, because its
+sender had no answer, must not count again."""
+
 Prepared = tuple[int, Envelope, bytes, bytes]
 """Slot, message, hash of what the sender said (empty: not remembered), encoded message."""
 
@@ -40,7 +44,7 @@ def prepare(batch: Sequence[Envelope], n_slots: int) -> list[Prepared]:
     encode, canonical_bytes, blake2b, encoded = codec.encode, canonical.encode, hashlib.blake2b, list[Prepared]()
     for message in batch:
         said = b""
-        if not message.source.startswith(INTERNAL):
+        if not message.source.startswith(INTERNAL) or message.source == PEOPLE:
             # A sender who names no moment gets that of receipt, which is not its word and differs when it sends again.
             happened = None if message.occurred_at == message.received_at else message.occurred_at
             said = blake2b(canonical_bytes((message.body, happened)), digest_size=16).digest()

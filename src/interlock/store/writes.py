@@ -23,6 +23,7 @@ from interlock.store.unit import HELD, LEASED, READY, ClaimedUnit
 from interlock.vocabulary.errors import InterlockBug, StoreConflict
 from interlock.vocabulary.events import Envelope
 from interlock.vocabulary.ids import slot_of
+from interlock.vocabulary.review import asked_groups
 
 SLOT_ADVANCE = queries["slot_advance"]
 LEDGER_ADD = queries["ledger_add"]
@@ -213,7 +214,7 @@ def _reviews(db: Connection, staged: Staged) -> None:
             place = (unit.slot, case[0], case[1], review.id)
             db.execute(REVIEW_PUT, (*place, review.expires_at, codec.encode(review)))
             db.execute(REVIEW_GROUP_DROP, place)
-            names = sorted({group.name for group in review.groups})
+            names = asked_groups(review)
             db.executemany(REVIEW_GROUP_PUT, [(*place, name, review.expires_at) for name in names])
 
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from interlock.vocabulary.advice import Answer, Silence
+from interlock.vocabulary.delegation import Delegation
 from interlock.vocabulary.ids import CaseId
 
 Data = dict[str, Any]
@@ -79,7 +80,7 @@ class TimerBody(Struct, frozen=True, tag="timer", tag_field="kind", omit_default
 
 
 class WakeBody(Struct, frozen=True, tag="wake", tag_field="kind", omit_defaults=True):
-    """A deadline of the kernel's own is due: a review's expiry, a budget's wait, parked events nobody claimed."""
+    """A deadline of the kernel's own is due: one of a review's, a budget's wait, parked events nobody claimed."""
 
     what: Literal["review", "budget", "orphans"]
     about: str
@@ -89,14 +90,57 @@ class WakeBody(Struct, frozen=True, tag="wake", tag_field="kind", omit_defaults=
 class VerdictBody(Struct, frozen=True, tag="review", tag_field="kind", omit_defaults=True):
     """A person's verdict on a review. `seen` is the digest of what was shown: a verdict on something else does not
     count.
+
+    verdict     propose: on a review of a question, where there is nothing to approve; `action` is what is proposed
+    group       the group of which the person gives it
+    delegation  under which it is given for somebody who is away, as the door found it recorded
     """
 
     review: str
-    verdict: Literal["approve", "reject", "edit"]
+    verdict: Literal["approve", "reject", "edit", "propose"]
     group: str
     seen: str
     args: Data | None = None
     comment: str = ""
+    action: str = ""
+    delegation: Delegation | None = None
+
+
+HandlingAct = Literal["claim", "release", "reassign", "assign", "ask", "answer", "withdraw"]
+
+
+class HandlingBody(Struct, frozen=True, tag="handling", tag_field="kind", omit_defaults=True):
+    """What a person does with a review beside deciding it. `group` is the group of which they do it.
+
+    claim, release  take it in hand, give it back
+    reassign        have group `to` asked instead; assign: put it into the hands of person `to`
+    ask, answer     a question in `text` that the case is to answer, and a person's own answer to it
+    withdraw        take an approval back, which is possible until the effect has started
+    """
+
+    review: str
+    act: HandlingAct
+    group: str = ""
+    to: str = ""
+    text: str = ""
+    delegation: Delegation | None = None
+
+
+class DelegateBody(Struct, frozen=True, tag="delegate", tag_field="kind", omit_defaults=True):
+    """Somebody names who decides for them, from `since` up to `until` (microseconds)."""
+
+    to: str
+    since: int
+    until: int
+    automation: str = ""
+    group: str = ""
+    comment: str = ""
+
+
+class UndelegateBody(Struct, frozen=True, tag="undelegate", tag_field="kind", omit_defaults=True):
+    """Somebody ends a delegation of theirs before its time."""
+
+    delegation: str
 
 
 class ResolveBody(Struct, frozen=True, tag="resolve", tag_field="kind", omit_defaults=True):
@@ -164,6 +208,9 @@ Body = (
     | TimerBody
     | WakeBody
     | VerdictBody
+    | HandlingBody
+    | DelegateBody
+    | UndelegateBody
     | ResolveBody
     | ReserveBody
     | BudgetReplyBody

@@ -17,6 +17,12 @@ from interlock.vocabulary.errors import Refused
 BUDGETS = "interlock.budgets"
 """The automation whose cases are budget accounts. User automations cannot take a name with a dot."""
 
+PEOPLE = "interlock.people"
+"""The automation whose cases are people, by name: who decides for them while they are away."""
+
+OWN = frozenset({BUDGETS, PEOPLE})
+"""The interlock's own automations: no code of a user runs in their cases, and every worker hosts them."""
+
 
 class CaseId(NamedTuple):
     """Which case: the automation and its key."""

@@ -99,6 +99,27 @@ PARKED_MAX: int = 1_000
 REVIEW_EXPIRES_MS: int = 604_800_000
 """A review nobody answered ends; it never approves."""
 
+REVIEW_CLAIM_MS: int = 1_800_000
+"""How long a claimed review is one person's when the release does not say: a meeting, not a holiday."""
+
+REVIEW_ANSWER_MS: int = 259_200_000
+"""How long a review waits for the answer to a person's question when the release does not say."""
+
+REVIEW_EXCHANGES_MAX: int = 16
+"""Questions that people may ask back within one review: each stops its deadlines, which must come some day."""
+
+REVIEW_REMINDERS_MAX: int = 8
+"""Reminders that a release may set for one group; what nobody has heard by then needs other people."""
+
+DELEGATION_MS_MAX: int = 31_622_400_000
+"""Longest delegation: a year. Who is away for longer has left."""
+
+DELEGATIONS_MAX: int = 32
+"""Delegations of one person that are in force or still to come."""
+
+BATCH_VERDICTS_MAX: int = 1_000
+"""Reviews that one command may decide: more than a person can have looked at."""
+
 BUDGET_WAIT_MS: int = 60_000
 """How long a decision waits for its budget's home before it is judged as exceeded."""
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from interlock.vocabulary.limits import BUDGET_WAIT_FOR_MS, REVIEW_EXPIRES_MS
+from interlock.vocabulary.limits import BUDGET_WAIT_FOR_MS, REVIEW_ANSWER_MS, REVIEW_CLAIM_MS, REVIEW_EXPIRES_MS
 
 Per = Literal["minute", "hour", "day", "week", "month", "quarter", "year", "ever", "rolling"]
 """Kinds of windows of a budget."""
@@ -84,10 +84,41 @@ class Certificate(Struct, frozen=True, omit_defaults=True):
     scale: int = 0
 
 
+class Handover(Struct, frozen=True, omit_defaults=True):
+    """People of group `to` are asked when `after` (microseconds) has passed without a decision."""
+
+    after: int
+    to: str
+
+
 class ReviewSpec(Struct, frozen=True, omit_defaults=True):
-    """How one group reviews. Durations in microseconds. `show`: dotted paths put first."""
+    """How one group reviews. Durations in microseconds. `show`: dotted paths put first.
+
+    members      who belongs to the group; empty: whoever says so, which then is the sender's word
+    claim        how long a claim holds
+    remind       when it is said again that a review waits, each from its opening
+    reassign     who is asked instead, escalate: who is asked beside, when nobody has decided
+    reassign_to  groups to which people may hand a review of this one
+    ask_event    the event of the case that a person's question becomes; empty: it is recorded only
+    ask_key      the event's field that names the case; ask_fields: which of the others it has, ask_chars: how long a
+                 question it takes
+    answered_by  types of the events that answer it; empty: any event of the case from outside
+    answer_within  how long a review waits for an answer
+    """
 
     group: str
     expires: int = REVIEW_EXPIRES_MS * 1_000
     four_eyes: bool = True
     show: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    claim: int = REVIEW_CLAIM_MS * 1_000
+    remind: tuple[int, ...] = ()
+    reassign: Handover | None = None
+    escalate: Handover | None = None
+    reassign_to: tuple[str, ...] = ()
+    ask_event: str = ""
+    ask_key: str = ""
+    ask_fields: tuple[str, ...] = ()
+    ask_chars: int = 0
+    answered_by: tuple[str, ...] = ()
+    answer_within: int = REVIEW_ANSWER_MS * 1_000

@@ -53,9 +53,14 @@ def _bound(history: History, story: Story, start: Start, name: str, review: Plai
     ]
     people: dict[str, set[str]] = {}
     for approval in effect["approvals"]:
-        principal, group = approval["principal"], approval["group"]
-        people.setdefault(group, set()).add(principal)
-        given = [line for line in verdicts if _gives(line, principal, group) and line.lsn <= start.line.lsn]
+        principal, group, behalf = approval["principal"], approval["group"], approval.get("behalf", "")
+        if people.setdefault(group, set()) & {principal, behalf}:
+            found.append(Violation(7, f"{principal} or {behalf or 'they'} approved twice for {group}", where))
+        people[group] |= {principal}
+        acting = approval.get("acting") or group
+        if acting not in review.get("handled", {}).get(group, (group,)):
+            found.append(Violation(7, f"{acting} approved for {group} and was not asked to", where))
+        given = [line for line in verdicts if _gives(line, principal, acting) and line.lsn <= start.line.lsn]
         if not given:
             found.append(Violation(7, f"{principal} never approved for {group}", where))
             continue
@@ -63,8 +68,10 @@ def _bound(history: History, story: Story, start: Start, name: str, review: Plai
             found.append(Violation(7, f"{principal} approved something else than was shown", where))
         if all(line.at >= review["expires_at"] for line in given):
             found.append(Violation(7, f"{principal} approved after the review had expired", where))
-        if principal in review.get("requesters", ()) and group not in history.rules.two_eyes:
-            found.append(Violation(7, f"{principal} approved what they had asked for", where))
+        if {principal, behalf} & set(review.get("requesters", ())) and not {group, acting} <= history.rules.two_eyes:
+            found.append(Violation(7, f"{principal} approved what they or {behalf or 'nobody'} had asked for", where))
+        if _taken_back(story, start, principal, review["id"], max((line.lsn for line in given), default=0)):
+            found.append(Violation(7, f"{principal} had taken the approval back before the start", where))
     for group in review["groups"]:
         needed = group.get("approvals", 1)
         if len(people.get(group["name"], ())) < needed:
@@ -81,6 +88,19 @@ def _gives(line: Line, principal: str, group: str) -> bool:
     body = line.cause["body"]
     # An editor of a group without four eyes approves their own edit; that is the one verdict that is not "approve".
     return line.cause["principal"] == principal and body["group"] == group and body["verdict"] in ("approve", "edit")
+
+
+def _taken_back(story: Story, start: Start, principal: str, review: str, after: int) -> bool:
+    """Whether the person withdrew it between giving it and the effect's first start, whatever was made of that."""
+    if start.effect.get("attempt") != 1:
+        return False
+    for line in story.of(start.line.case):
+        body = line.cause.get("body", {})
+        withdrawn = body.get("kind") == "handling" and body.get("act") == "withdraw" and body.get("review") == review
+        ours = withdrawn and line.kind == "turn" and line.cause["principal"] == principal
+        if ours and line.slot == start.line.slot and after < line.lsn < start.line.lsn:
+            return True
+    return False
 
 
 def _timeouts(story: Story) -> list[Violation]:

@@ -89,6 +89,10 @@ def approve_on_expiry(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(on_review, "on_expiry", planted)
 
 
+def start_what_was_taken_back(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(on_review, "_undo", lambda work, effect: None)
+
+
 def forget_the_fence(patch: pytest.MonkeyPatch) -> None:
     real = on_result._checked
 
@@ -163,6 +167,7 @@ ROUGH = Faults(
         (believe_every_verdict, 7),
         (one_approval_is_enough, 7),
         (approve_on_expiry, 7),
+        (start_what_was_taken_back, 7),
         (forget_the_fence, 5),
         (believe_an_unknown_outcome, 5),
         (permit_without_a_certificate, 9),

@@ -34,7 +34,7 @@ from interlock.vocabulary.errors import InterlockBug
 from interlock.vocabulary.events import VerdictBody
 from interlock.vocabulary.moments import moment
 from interlock.vocabulary.proposal import Proposal
-from interlock.vocabulary.review import Approval, Review, claimed_by
+from interlock.vocabulary.review import Approval, Review, asked_groups, claimed_by
 from interlock.vocabulary.verdict import Group
 
 
@@ -78,7 +78,7 @@ def on_expiry(work: Work, name: str, generation: int) -> None:
     if review is None or review.round != generation:
         return
     work.drop_review(review)
-    _close(work, review, "expired", f"Nobody of {reviewers.names(review)} decided in time.")
+    _close(work, review, "expired", f"Nobody of {' or '.join(asked_groups(review))} decided in time.")
     work.flag(f"Review {work.full(review.id)} of {review.about} expired without a decision.")
     if review.question:
         escalated.give_up(work, review, "nobody decided in time")

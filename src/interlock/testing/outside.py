@@ -64,6 +64,7 @@ class Outside:
 
     answers    per (question, advisor), what it says; one that is not named speaks for itself if it is code, else it
                says nothing until `say` or its timeout
+    spent_once those of them who think again after they have said it once
     conduct    per action; default: it happens
     booked     called after a booking, before the reply leaves: the moment at which a crash hurts most
     """
@@ -71,6 +72,7 @@ class Outside:
     release: Release
     read: Reader
     answers: dict[tuple[str, str], Answer | Quiet] = field(default_factory=dict[tuple[str, str], Answer | Quiet])
+    spent_once: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     conduct: dict[str, Conduct] = field(default_factory=dict[str, Conduct])
     books: list[Booking] = field(default_factory=list[Booking])
     fenced: set[str] = field(default_factory=set[str])
@@ -82,7 +84,11 @@ class Outside:
 
     async def answer(self, command: Command) -> Answer:
         self.asked.append(command)
-        said = self.answers.get((command.question, command.advisor))
+        name = (command.question, command.advisor)
+        said = self.answers.get(name)
+        if name in self.spent_once:
+            self.spent_once.discard(name)
+            del self.answers[name]
         if isinstance(said, Answer):
             return said
         if isinstance(said, Quiet):
@@ -123,6 +129,11 @@ class Outside:
         for command, waiting in self.thinking:
             if (command.question, command.advisor) == (question, advisor) and not waiting.done():
                 waiting.set_result(None)
+
+    def say_once(self, question: str, advisor: str, said: Answer | Quiet) -> None:
+        """What an advisor says to one question, now or next; to those after it, it thinks again."""
+        self.spent_once.add((question, advisor))
+        self.say(question, advisor, said)
 
     async def perform(self, command: Command) -> Any:
         conduct = self.conduct.get(command.action, Conduct())

@@ -18,10 +18,13 @@ Commands (words `name=value` that begin with `@` are about the message, the othe
     use FOLDER                                the automation, relative to the file; without it, the one given to `play`
     event TYPE FIELD=VALUE... [@id=e1] [@source=shop] [@at=-10m] [@by=shop]      at: when it happened, from now
     call ACTION CASE FIELD=VALUE... @by=ann                                      `agent:...` is an agent
-    advice QUESTION ADVISOR FIELD=VALUE... [score=0.9]     from now on, and now if it is being asked
+    advice QUESTION ADVISOR FIELD=VALUE... [score=0.9]     from now on, and now if it is being asked; @once=yes: once
     silent QUESTION ADVISOR                                the same, without an answer
     outside ACTION happens|refuses|loses_reply|unreachable
     approve|reject CASE GROUP @by=ann [@stale=yes]     edit CASE GROUP FIELD=VALUE... @by=ann
+    propose CASE GROUP ACTION FIELD=VALUE... @by=ann       on a review of a question; @for=bob: for somebody who is away
+    claim|release|withdraw CASE GROUP @by=ann        assign|reassign CASE GROUP @to=bob @by=ann
+    ask|answer CASE GROUP WORD... @by=ann            delegate ann bob 2d
     resolve CASE ACTION happened|not_happened @by=ann
     wait 10m        pause SCOPE        resume [SCOPE]        dies after ACTION        valid CASE
 
@@ -44,19 +47,24 @@ from interlock.automation.effects import Effects
 from interlock.kernel.lifecycle import valid_actions
 from interlock.releases import Release, load_release
 from interlock.runtime import control, inbox
+from interlock.runtime.delegated import delegation
 from interlock.testing.bench import duration
 from interlock.testing.outside import Conduct, Quiet
 from interlock.testing.stage import Stage
 from interlock.vocabulary.advice import Answer, Silence, score_micro
 from interlock.vocabulary.decision import Decision
+from interlock.vocabulary.delegation import Delegation
 from interlock.vocabulary.entry import Entry
 from interlock.vocabulary.errors import InterlockError, Refused
 from interlock.vocabulary.events import (
     AnswerBody,
     BudgetReplyBody,
     CallBody,
+    DelegateBody,
     Envelope,
     EventBody,
+    HandlingAct,
+    HandlingBody,
     ResolveBody,
     ResultBody,
     StartBody,
@@ -235,7 +243,9 @@ class _Player:
         question, advisor = names
         score = data.pop("score", None)
         value = self._wire.answer_value(question, _plain(data))
-        self._stage.outside.say(question, advisor, Answer(value, score_micro(Decimal(score) if score else None)))
+        outside = self._stage.outside
+        say = outside.say_once if about.get("once") else outside.say
+        say(question, advisor, Answer(value, score_micro(Decimal(score) if score else None)))
 
     def _do_silent(self, names: list[str], data: dict[str, Any], about: dict[str, str]) -> None:
         question, advisor = names
@@ -256,16 +266,81 @@ class _Player:
     def _do_edit(self, names: list[str], data: dict[str, Any], about: dict[str, str]) -> list[str] | None:
         return self._verdict("edit", names, _plain(data), about)
 
+    def _do_propose(self, names: list[str], data: dict[str, Any], about: dict[str, str]) -> list[str] | None:
+        *names, action = names
+        return self._verdict("propose", names, _plain(data), about, action)
+
+    def _do_claim(self, names: list[str], data: dict[str, Any], about: dict[str, str]) -> list[str] | None:
+        return self._handling("claim", names, about)
+
+    def _do_release(self, names: list[str], data: dict[str, Any], about: dict[str, str]) -> list[str] | None:
+        return self._handling("release", names, about)
+
+    def _do_assign(self, names: list[str], data: dict[str, Any], about: dict[str, str]) -> list[str] | None:
+        return self._handling("assign", names, about)
+
+    def _do_reassign(self, names: list[str], data: dict[str, Any], about: dict[str, str]) -> list[str] | None:
+        return self._handling("reassign", names, about)
+
+    def _do_ask(self, names: list[str], data: dict[str, Any], about: dict[str, str]) -> list[str] | None:
+        return self._handling("ask", names, about)
+
+    def _do_answer(self, names: list[str], data: dict[str, Any], about: dict[str, str]) -> list[str] | None:
+        return self._handling("answer", names, about)
+
+    def _do_withdraw(self, names: list[str], data: dict[str, Any], about: dict[str, str]) -> list[str] | None:
+        return self._handling("withdraw", names, about)
+
+    def _do_delegate(self, names: list[str], data: dict[str, Any], about: dict[str, str]) -> list[str] | None:
+        self._count += 1
+        by, to, span = names
+        until = self._now + duration(span)
+        made = inbox.delegate_envelope(by, to, since=self._now, until=until, id=f"d{self._count}", now=self._now)
+        return self._send(made)
+
+    def _handling(self, act: HandlingAct, names: list[str], about: dict[str, str]) -> list[str] | None:
+        self._count += 1
+        key, group, *text = names
+        by = about.get("by", "ann")
+        made = inbox.handling_envelope(
+            self._stage.release.name,
+            key,
+            self._permitted_by(key) if act == "withdraw" else self._review(key).id,
+            act,
+            group=group,
+            id=f"h{self._count}",
+            principal=by,
+            now=self._now,
+            to=about.get("to", ""),
+            text=" ".join(text),
+            delegation=self._delegation(by, group, about),
+        )
+        return self._send(made)
+
+    def _permitted_by(self, key: str) -> str:
+        """The review that is open, or the one that permitted what has not started."""
+        record = self._record(key)
+        permitted = [str(one.review).rpartition("/")[2] for one in record.effects.values() if one.review]
+        return (list(record.reviews) or permitted or [""])[-1]
+
+    def _delegation(self, by: str, group: str, about: dict[str, str]) -> Delegation | None:
+        if "for" not in about:
+            return None
+        name = self._stage.release.name
+        return delegation(self._stage.store, by=about["for"], to=by, automation=name, group=group, now=self._now)
+
     def _verdict(
         self,
-        verdict: Literal["approve", "reject", "edit"],
+        verdict: Literal["approve", "reject", "edit", "propose"],
         names: list[str],
         args: dict[str, Any] | None,
         about: dict[str, str],
+        action: str = "",
     ) -> list[str] | None:
         self._count += 1
         key, group = names
         review = self._review(key)
+        by = about.get("by", "ann")
         made = inbox.verdict_envelope(
             self._stage.release.name,
             key,
@@ -276,8 +351,10 @@ class _Player:
             args=args,
             comment="",
             id=f"v{self._count}",
-            principal=about.get("by", "ann"),
+            principal=by,
             now=self._now,
+            action=action,
+            delegation=self._delegation(by, group, about),
         )
         return self._send(made)
 
@@ -410,14 +487,24 @@ def _message(message: Envelope) -> str:
             return f"timer {name}"
         case WakeBody(what=what, about=about):
             return f"deadline of {what} {about}"
-        case VerdictBody(verdict=verdict, review=review, group=group):
-            return f"{message.principal} of {group}: {verdict} {review}"
+        case VerdictBody(verdict=verdict, review=review, group=group, delegation=under, action=action, args=args):
+            what = f" {_called(action, args or {})}" if action else ""
+            return f"{message.principal}{_for(under)} of {group}: {verdict}{what} {review}"
+        case HandlingBody(act=act, review=review, group=group, to=to, text=text, delegation=under):
+            more = f" to {to}" if to else f": {text}" if text else ""
+            return f"{message.principal}{_for(under)} of {group}: {act} {review}{more}"
+        case DelegateBody(to=to):
+            return f"{message.principal} delegates to {to}"
         case ResolveBody(command=command, outcome=outcome):
             return f"{message.principal} says of {command}: {outcome.replace('_', ' ')}"
         case BudgetReplyBody(reservation=reservation, granted=granted):
             return f"budget {reservation.rpartition('/')[2]}: {'granted' if granted else 'exhausted'}"
         case body:
             return f"{type(body).__name__.removesuffix('Body').lower()} from {message.source.partition(':')[0]}"
+
+
+def _for(under: Delegation | None) -> str:
+    return f" for {under.by}" if under else ""
 
 
 def _said(value: Any) -> str:
@@ -436,7 +523,7 @@ def _decided(decision: Decision) -> str:
     forbidden = decision.flow.forbidden_by if decision.flow else ""
     why = f": {decision.why}" if decision.why else ""
     to = f" to {groups}" if groups else ""
-    called = _called(decision.proposal.action, decision.proposal.args)
+    called = _called(decision.proposal.action or "question", decision.proposal.args)
     return f"decision {name} {called}: {verdict}{to} by {by}{why}{_by(forbidden)}"
 
 

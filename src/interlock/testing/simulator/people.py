@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 from msgspec import structs, to_builtins
 
@@ -23,9 +23,9 @@ from interlock.testing.simulator.faults import Dice, Faults
 from interlock.testing.simulator.process import Process
 from interlock.testing.simulator.world import Outside
 from interlock.vocabulary.errors import Conflict, NotNow, StoreBusy, StoreFull
-from interlock.vocabulary.events import Envelope, ResultBody
+from interlock.vocabulary.events import Envelope, HandlingAct, ResultBody
 from interlock.vocabulary.ids import CaseId
-from interlock.vocabulary.review import Review
+from interlock.vocabulary.review import Review, asked_groups
 from interlock.vocabulary.task import Task
 
 AUTOMATION = "desk"
@@ -242,16 +242,62 @@ async def review(town: Town, dice: Dice) -> None:
             if dice.chance(0.4):
                 continue
             count += 1
-            await _decide(town, dice, case, one, f"v{count}")
+            if dice.chance(0.25):
+                await _handle(town, dice, case, one, f"v{count}")
+                continue
+            approved = await _decide(town, dice, case, one, f"v{count}")
+            if approved and dice.chance(0.3):
+                # Second thoughts: before anybody else looked, before the start, or too late.
+                await asyncio.sleep(0 if dice.chance(0.7) else dice.between(0, 4))
+                name = f"v{count}w"
+                made = handling(town, case, one, "withdraw", approved.principal, name, group=one.groups[0].name)
+                town.trace(f"review {case.key} {one.id} withdrawn by {approved.principal}")
+                await send(town, dice, made)
 
 
-async def _decide(town: Town, dice: Dice, case: CaseId, one: Review, id: str) -> None:
+async def _handle(town: Town, dice: Dice, case: CaseId, one: Review, id: str) -> None:
+    """Something beside deciding it, by anybody who might."""
+    group = dice.one_of(asked_groups(one))
+    principal = dice.one_of(("ann", "bob", "cid", "dan", *one.requesters))
+    act = dice.weighted({"claim": 3, "release": 2, "assign": 1, "reassign": 1, "ask": 2, "answer": 1})
+    to = {"assign": "dan", "reassign": dice.one_of(("finance", "operations", "kitchen"))}.get(act, "")
+    text = "What is it about?" if act in ("ask", "answer") else ""
+    made = handling(town, case, one, act, principal, id, group=group, to=to, text=text)
+    town.trace(f"review {case.key} {one.id} {act} by {principal}")
+    await send(town, dice, made)
+
+
+def handling(
+    town: Town, case: CaseId, one: Review, act: str, by: str, id: str, *, group: str, to: str = "", text: str = ""
+) -> Envelope:
+    return inbox.handling_envelope(
+        case.automation,
+        case.key,
+        one.id,
+        cast("HandlingAct", act),
+        group=group,
+        id=id,
+        principal=by,
+        now=town.wall_now(),
+        to=to,
+        text=text,
+    )
+
+
+async def _decide(town: Town, dice: Dice, case: CaseId, one: Review, id: str) -> Envelope | None:
+    """A verdict; returned when it is an approval."""
     what = dice.weighted({"approve": 8, "reject": 2, "edit": 1.5, "stale": 1, "stranger": 0.5})
-    group = dice.one_of(one.groups).name if what != "stranger" else "nobody"
+    group = dice.one_of(asked_groups(one)) if what != "stranger" else "nobody"
     principal = dice.one_of(("ann", "bob", "cid", "dan", *one.requesters))
     args: dict[str, Any] | None = None
-    verdict: Literal["approve", "reject", "edit"] = "approve"
-    if what == "edit":
+    verdict: Literal["approve", "reject", "edit", "propose"] = "approve"
+    action = ""
+    if one.question and what != "reject":
+        verdict = "propose"
+        action, args = dice.weighted({"mark": 2, "credit": 1, "fly": 0.3}), {"colour": "red"}
+        if action == "credit":
+            args = {"amount": "10.00"}
+    elif what == "edit":
         verdict, args = "edit", dict(one.args)
         if "amount" in args:
             args["amount"] = str(Decimal(args["amount"]) / 2 // Decimal("0.01") * Decimal("0.01"))
@@ -274,12 +320,14 @@ async def _decide(town: Town, dice: Dice, case: CaseId, one: Review, id: str) ->
         id=id,
         principal=principal,
         now=town.wall_now(),
+        action=action,
     )
     town.trace(f"review {case.key} {one.id} {what} by {principal}")
     await send(town, dice, made)
     if dice.chance(0.3):
         # A second click, as another message: it must not count twice.
         await send(town, dice, structs.replace(made, id=f"{id}b"))
+    return made if verdict == "approve" else None
 
 
 # --- the operator

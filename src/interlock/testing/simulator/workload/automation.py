@@ -70,6 +70,13 @@ class Stopped(Event):
     order: Name
 
 
+class Asked(Event):
+    """A person who looks at a review of the order asks something about it."""
+
+    order: Name
+    question: str
+
+
 class Broken(Event):
     """Its reducer fails: a message that cannot be consumed."""
 
@@ -168,6 +175,11 @@ def poked(case: Order, event: Poked) -> Requests:
 def stopped(case: Order, event: Stopped) -> Requests:
     case.stopped = True
     return cancel(Pay), cancel(Credit)
+
+
+@app.on
+def asked(case: Order, event: Asked) -> Requests:
+    return flag("Somebody asks about this order.")
 
 
 @app.on

@@ -20,7 +20,7 @@ from interlock.releases import Release
 from interlock.releases.spec import AdvisorSpec
 from interlock.runtime import json_input
 from interlock.vocabulary.advice import Answer, score_micro
-from interlock.vocabulary.errors import DefinitionErrors, Problem, Refused
+from interlock.vocabulary.errors import DefinitionErrors, NotInstalled, Problem, Refused
 from interlock.vocabulary.limits import MODEL_BYTES_MAX
 
 if TYPE_CHECKING:
@@ -191,9 +191,9 @@ def _provider(spec: AdvisorSpec, parameters: dict[str, Any]) -> Model:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "pydantic_ai":
             raise
-        message = f"[advisors.{spec.name}] is reached through pydantic-ai, which is not installed."
-        raise DefinitionErrors(
-            [Problem("release.toml", 1, message, "Install it: pip install 'interlock[pydantic-ai]'.")]
+        raise NotInstalled(
+            f"[advisors.{spec.name}] is reached through pydantic-ai, which is not installed.",
+            hint="Install it: pip install 'interlock[pydantic-ai]'.",
         ) from None
     return ProviderModel(str(spec.options["model"]), parameters, spec.options.get("structured", "tool"))
 

@@ -31,6 +31,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("run", "running", "Run a worker until it is told to stop."),
             ("submit", "sending", "Send events: one, or a file of them."),
             ("do", "sending", "Ask for an action yourself."),
+            ("ask", "asking", "Show what would be decided now, without doing it."),
         ),
     ),
     (

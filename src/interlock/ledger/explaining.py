@@ -268,7 +268,15 @@ def _advised(advisor: str, leads: bool, at: int, said: Answer | Silence, lead: A
     if isinstance(said, Silence):
         return Advised(advisor, leads, at, silent=words.silence(said))
     return Advised(
-        advisor, leads, at, said.value, said.score, said.rationale, said.evidence, same=said.value == lead.value
+        advisor,
+        leads,
+        at,
+        said.value,
+        said.score,
+        said.rationale,
+        said.evidence,
+        same=said.value == lead.value,
+        how=words.how(said),
     )
 
 

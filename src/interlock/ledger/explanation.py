@@ -70,7 +70,10 @@ class Trigger:
 
 @dataclass(frozen=True)
 class Advised:
-    """One advisor's part. `silent`: why it said nothing; `same`: whether it said what the leading one said."""
+    """One advisor's part. `silent`: why it said nothing; `same`: whether it said what the leading one said.
+
+    how   where its score comes from, what it claims of itself, what was refused before and what it took, in words
+    """
 
     advisor: str
     leads: bool
@@ -81,6 +84,7 @@ class Advised:
     evidence: tuple[str, ...] = ()
     silent: str = ""
     same: bool = False
+    how: tuple[str, ...] = ()
 
     def to_data(self) -> dict[str, Any]:
         if self.silent:
@@ -94,6 +98,7 @@ class Advised:
             "rationale": self.rationale,
             "evidence": list(self.evidence),
             "same_as_leading": self.same,
+            **({"how": list(self.how)} if self.how else {}),
         }
 
 
@@ -254,12 +259,13 @@ class Explanation:
             if one.rationale:
                 lines.append(f'  "{one.rationale}"')
             lines.extend(f"  evidence: {words.value(item)}" for item in one.evidence)
+            lines.extend(f"  {line}" for line in one.how)
         if lines:
             proposal = self.decision.proposal
             lines.insert(0, f"Question {self.question}:")
             if any(not one.silent for one in self.advice):
                 lines.append(f"{proposal.agreed} of {proposal.asked} asked lead to: {self.advised}")
-                lines.append("A score is what the advisor says of itself; it is not a probability.")
+                lines.append("A score orders an advisor's answers; it is not a probability.")
         return lines
 
     def _ruled(self) -> list[str]:

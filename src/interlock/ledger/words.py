@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from interlock.vocabulary import canonical
-from interlock.vocabulary.advice import Answer, Silence
+from interlock.vocabulary.advice import COST, Answer, Silence
 from interlock.vocabulary.decision import Decision
 from interlock.vocabulary.delegation import Delegation
 from interlock.vocabulary.events import (
@@ -126,6 +126,31 @@ def groups(of: Sequence[Group]) -> str:
 def silence(one: Silence) -> str:
     """Why an advisor said nothing."""
     return _SILENCES[one.why] + (f" ({value(one.detail)})" if one.detail else "")
+
+
+_SCORED_BY = {
+    "logprob": "the probability of the tokens that spell the value",
+    "votes": "the share of samples that agree",
+    "classifier": "another advisor's",
+    "verifier": "a verifier's, who was shown the answer",
+    "given": "measured by the service",
+}
+
+
+def how(one: Answer) -> tuple[str, ...]:
+    """Where a configured advisor's score comes from, what the model claims, what was refused, and what it took."""
+    lines: list[str] = []
+    if one.scored_by:
+        lines.append(f"score: {_SCORED_BY[one.scored_by]}{'' if one.score is not None else '; there was none'}")
+    if one.claimed is not None:
+        lines.append(f"claims {score(one.claimed)} of itself; that is no score")
+    lines.extend(f"refused before: {why}" for why in one.refused)
+    if one.usage:
+        counts = [f"{name.replace('_', ' ')} {count}" for name, count in sorted(one.usage.items()) if name != COST]
+        if COST in one.usage:
+            counts.append(f"cost {score(one.usage[COST])} {one.currency}")
+        lines.append(f"took {', '.join(counts)}")
+    return tuple(lines)
 
 
 def verdict(decision: Decision) -> str:

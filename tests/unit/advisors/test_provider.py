@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -25,9 +27,12 @@ from pydantic_ai.usage import RequestUsage
 from interlock.advisors.asking import ModelAdvisor
 from interlock.advisors.functions import AdvisorTable
 from interlock.advisors.provider import ProviderModel
+from interlock.assembly.hosting import hosted
 from interlock.ports import Declined, Garbled, NoAdvice, Store, Unavailable
 from interlock.runtime.hosted import Hosted
+from interlock.store.sqlite import open_sqlite
 from interlock.vocabulary.advice import Answer
+from interlock.vocabulary.errors import NotInstalled
 from tests.unit.advisors.asking import REFUND, command, release_of, with_host
 
 Function = Callable[[list[ModelMessage], AgentInfo], ModelResponse]
@@ -159,6 +164,15 @@ def test_a_model_that_pydantic_ai_does_not_know_cannot_be_asked() -> None:
             await host.advisors.answer(command())
 
     with_host(provided().replace('"test"', '"nowhere:nothing"'), work)
+
+
+def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "interlock.advisors.provider")
+    monkeypatch.setitem(sys.modules, "pydantic_ai", None)
+    release = release_of(provided())
+    store = open_sqlite(":memory:", n_slots=4)
+    with closing(store), pytest.raises(NotInstalled, match=r"pip install 'interlock\[pydantic-ai\]'"):
+        hosted(release, store)
 
 
 def test_a_provider_that_hangs_is_left_in_time() -> None:

@@ -201,6 +201,16 @@ def test_a_verifier_that_says_nothing_usable_gives_no_score(server: ModelServer)
     assert ask(verified(server, 'score = "logprob"')).score is None
 
 
+def test_another_verifier_is_another_question(server: ModelServer) -> None:
+    """An answer that was scored in another way is not given again."""
+    one, other = (release_of(verified(server, f"temperature = {n}")) for n in (0, 1))
+    changed = {name for name, digest in one.manifest.components.items() if other.manifest.components[name] != digest}
+    assert changed == {"advisor:check"}
+    assert one.manifest.questions()["Triage"].component != other.manifest.questions()["Triage"].component
+    same = release_of(verified(server, "temperature = 0", 'key = "env:OTHER"'))
+    assert same.id == one.id, "whose key it is changes no answer"
+
+
 # --- no score, no autonomy --------------------------------------------------------------------------------------------
 
 VOUCHED = '[[autonomy.refund.vouched]]\nby = "ann"\nuntil = 2099-12-31\nreason = "a try"\n'

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, cast
 
 from interlock.advisors.json_text import NotJson, Parse
-from interlock.advisors.models import File, Model, Output, Price, Said, Tally
+from interlock.advisors.models import File, Model, NotTaken, Output, Price, Said, Tally
 from interlock.advisors.prompts import render
 from interlock.advisors.schemas import CONFIDENCE, RATIONALE, VALUE, RationalePlace, envelope
 from interlock.advisors.scores import agreement, of_tokens
-from interlock.ports import Garbled, NoAdvice, OutOfTime
+from interlock.ports import Garbled, NoAdvice, OutOfTime, Unavailable
 from interlock.vocabulary.action import Command
-from interlock.vocabulary.advice import SCORE_ONE, Answer, ScoreSource, score_micro
+from interlock.vocabulary.advice import INPUT_TOKENS, OUTPUT_TOKENS, SCORE_ONE, Answer, ScoreSource, score_micro
 from interlock.vocabulary.errors import Refused
 from interlock.vocabulary.limits import (
     ADVICE_TIMEOUT_MS,
@@ -211,12 +211,16 @@ async def drafted(
         tally.request()
         try:
             output = await asked.model.generate(history, schema, logprobs=logprobs, deadline=deadline)
+        except (Unavailable, NotTaken):
+            tally.tokens((0, 0), asked.price)
+            raise
         except NoAdvice as error:
             if error.usage:
-                used = error.usage.get("input_tokens", 0), error.usage.get("output_tokens", 0)
+                used = error.usage.get(INPUT_TOKENS, 0), error.usage.get(OUTPUT_TOKENS, 0)
                 tally.tokens(used, asked.price)
             raise
-        tally.tokens(output.usage, asked.price)
+        if output.usage is not None:
+            tally.tokens(output.usage, asked.price)
         try:
             return _read(asked, output, check, wrong, refused)
         except Garbled as error:

@@ -21,17 +21,19 @@ from typing import Any, cast
 import httpx2
 
 from interlock.advisors.json_text import NotJson, Parse
+from interlock.advisors.models import NotTaken
 from interlock.advisors.secrets import resolve
 from interlock.ports import NoAdvice, Unavailable
 from interlock.vocabulary.limits import MODEL_BYTES_MAX, RETRY_AFTER_MS_MAX, RETRY_AFTER_TRIES_MAX
 
-_TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_BUSY = frozenset({429, 503, 529})
+_TRANSIENT = frozenset({408, 409, 425, 500, 502, 504})
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PLAIN = ("", "identity")
 
 
-class Busy(NoAdvice):
-    """The server cannot answer now. `after`: seconds that it asks for; None if it does not say."""
+class Busy(NotTaken):
+    """The server takes nothing now (429, 503). `after`: seconds that it asks for; None if it does not say."""
 
     def __init__(self, why: str, after: float | None) -> None:
         super().__init__(why)
@@ -87,7 +89,7 @@ class Endpoint:
         """Wait until the server wants to be asked again."""
         while (wait := self._closed_until - _now()) > 0:
             if self._closed_until >= deadline:
-                raise NoAdvice(f"{self.host} asked not to be called for another {wait:.1f} s")
+                raise NotTaken(f"{self.host} asked not to be called for another {wait:.1f} s")
             await asyncio.sleep(wait)
 
     async def _once(self, body: bytes) -> Any:
@@ -102,8 +104,10 @@ class Endpoint:
             async with self._connected().stream("POST", self.url, content=body, headers=headers) as response:
                 content = await self._content(response)
                 status, got = response.status_code, response.headers
+        except (httpx2.ConnectError, httpx2.ProxyError, httpx2.UnsupportedProtocol) as error:
+            raise NotTaken(f"{self.host} cannot be reached: {type(error).__name__}") from None
         except httpx2.HTTPError as error:
-            raise NoAdvice(f"{self.host} cannot be reached: {type(error).__name__}") from None
+            raise NoAdvice(f"{self.host} broke off: {type(error).__name__}") from None
         if status >= 300:
             raise self._refused(status, got, content, secrets)
         kind = got.get("content-type", "").partition(";")[0].strip().lower()
@@ -140,10 +144,10 @@ class Endpoint:
     def _refused(self, status: int, headers: httpx2.Headers, content: bytes, secrets: list[str]) -> NoAdvice:
         code = self._code(content, secrets)
         why = f"{self.host} answered HTTP {status}" + (f" ({code})" if code else "")
-        if status in _TRANSIENT:
+        if status in _BUSY:
             after = retry_after(headers.get("retry-after", ""))
             return Busy(why if after is None else f"{why} and asks for {after:g} s", after)
-        return Unavailable(why)
+        return NoAdvice(why) if status in _TRANSIENT else Unavailable(why)
 
     def _code(self, content: bytes, secrets: list[str]) -> str:
         """The server's own word for what is wrong, where it is one word and no secret. Its sentences may repeat what

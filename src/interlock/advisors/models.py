@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Literal, Protocol
 
-from interlock.vocabulary.advice import COST, COST_SCALE, INPUT_TOKENS, OUTPUT_TOKENS, REQUESTS, added
+from interlock.ports import NoAdvice
+from interlock.vocabulary.advice import COST, COST_SCALE, INPUT_TOKENS, OUTPUT_TOKENS, REQUESTS, UNREPORTED, added
 
 MILLION = 1_000_000
 
@@ -60,8 +61,14 @@ class Output:
     usage: tuple[int, int] | None = None
 
 
+class NotTaken(NoAdvice):
+    """The server did not take the request: nothing was computed, and nothing is paid for it."""
+
+
 class Model(Protocol):
-    """A way to a language model. Raises NoAdvice (and what derives from it) when there is no output at all."""
+    """A way to a language model. Raises NoAdvice (and what derives from it) when there is no output at all; Unavailable
+    and NotTaken say that the request cost nothing.
+    """
 
     async def generate(
         self, messages: Sequence[Said], schema: Mapping[str, Any], *, logprobs: bool, deadline: float
@@ -84,26 +91,32 @@ class Price:
 @dataclass
 class Tally:
     """What one answer has taken so far, over all the calls made for it. Kept apart from the answer, so that it is known
-    when there is none. `currency` is that of its cost.
+    when there is none. `currency` is that of its cost; `silent` counts requests whose use nobody has told.
     """
 
-    usage: dict[str, int] = field(default_factory=dict[str, int])
+    told: dict[str, int] = field(default_factory=dict[str, int])
     currency: str = ""
+    silent: int = 0
+
+    @property
+    def usage(self) -> dict[str, int]:
+        """As an answer records it. A request that was given up or broke off may be paid for all the same."""
+        return self.told if not self.silent else added(self.told, {UNREPORTED: self.silent})
 
     def request(self) -> None:
         self.add({REQUESTS: 1})
+        self.silent += 1
 
-    def tokens(self, used: tuple[int, int] | None, price: Price | None) -> None:
-        """Count tokens in and out, at the price of the model that took them."""
-        if used is None:
-            return
+    def tokens(self, used: tuple[int, int], price: Price | None) -> None:
+        """Count tokens in and out of one request, at the price of the model that took them."""
         input_, made = used
+        self.silent -= 1
         self.add({INPUT_TOKENS: input_, OUTPUT_TOKENS: made})
         if price is not None:
             self.add({COST: cost(price, input_, made)}, price.currency)
 
     def add(self, usage: dict[str, int], currency: str = "") -> None:
-        self.usage = added(self.usage, usage)
+        self.told = added(self.told, usage)
         self.currency = self.currency or currency
 
 

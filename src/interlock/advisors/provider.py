@@ -30,7 +30,7 @@ from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
-from interlock.advisors.models import Output, Said
+from interlock.advisors.models import NotTaken, Output, Said
 from interlock.ports import Declined, NoAdvice, Unavailable
 
 TOOL = "answer"
@@ -117,7 +117,9 @@ def _spent(used: tuple[int, int]) -> dict[str, int]:
 
 def _refused(status: int) -> NoAdvice:
     why = f"the provider answered HTTP {status}"
-    return NoAdvice(why) if status in (408, 409, 425, 429) or status >= 500 else Unavailable(why)
+    if status in (429, 503, 529):
+        return NotTaken(why)
+    return NoAdvice(why) if status in (408, 409, 425) or status >= 500 else Unavailable(why)
 
 
 def _history(messages: Sequence[Said], schema: Mapping[str, Any] | None) -> list[ModelMessage]:

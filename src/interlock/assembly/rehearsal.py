@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from msgspec import structs
 
 from interlock.assembly.hosting import disconnect, hosted
-from interlock.kernel.budgets import step_budget
+from interlock.kernel.accounts import step_budget
 from interlock.kernel.outcome import Turn
 from interlock.kernel.poison import describe
 from interlock.kernel.step import step

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from interlock.automation.models import Action, Case, Event, InDoubt, Question, Timer, action
     from interlock.automation.payloads import Document, Picture
     from interlock.automation.requests import Requests, after, ask, at, cancel, flag, propose
-    from interlock.automation.values import Count, Meta, Money, Name, Sensitive
+    from interlock.automation.values import Count, Meta, Money, Name, Sensitive, Subject
     from interlock.ports import NotDone
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "Question",
     "Requests",
     "Sensitive",
+    "Subject",
     "Timer",
     "Unanswered",
     "action",

@@ -30,6 +30,7 @@ from interlock.vocabulary.entry import Entry
 from interlock.vocabulary.events import Envelope
 from interlock.vocabulary.ids import CaseId
 from interlock.vocabulary.review import Review
+from interlock.vocabulary.sealed import Seal
 from interlock.vocabulary.task import Task
 from interlock.vocabulary.timers import TimerRow
 
@@ -157,6 +158,8 @@ class Writes(Struct):
     tasks        cases whose open tasks changed, each with all that it has now
     held         commands that wait, without a time, for the next control change
     requeued     back into the inbox, behind what waits there; retried: before everything that waits there
+    seals_put    keys of personal data that this unit's turns were the first to need
+    seals_erase  cases whose keys are destroyed, with the entry that says so
     """
 
     now: int
@@ -180,6 +183,8 @@ class Writes(Struct):
     quarantine_drop: list[str] = []
     requeued: list[Envelope] = []
     retried: list[Envelope] = []
+    seals_put: list[Seal] = []
+    seals_erase: list[CaseId] = []
 
 
 class Unit(Protocol):
@@ -306,6 +311,24 @@ class Store(Protocol):
     def put_release(self, id: str, automation: str, manifest: bytes, *, now: int) -> None: ...
     def releases(self) -> list[tuple[str, str, int]]: ...
     def release(self, id: str) -> bytes | None: ...
+
+    # keys of personal data
+    def seals(self, case: CaseId) -> list[Seal]:
+        """The keys that a case has had, oldest first: at most one is not destroyed. May be called within `units`."""
+        ...
+
+    def seal(self, id: str) -> Seal | None: ...
+    def put_seal(self, seal: Seal, subjects: Sequence[str]) -> Seal:
+        """Keep a key for its case, durably, unless the case has one; and whom the case is about. Returns the case's."""
+        ...
+
+    def cases_about(self, subject: str) -> list[CaseId]:
+        """Cases of which an event named this person."""
+        ...
+
+    def wipe(self, secrets: Sequence[bytes]) -> bool:
+        """Remove what is left of destroyed keys from where this store writes; whether nothing is left of them."""
+        ...
 
     # reading; may run beside the writer
     def case(self, case: CaseId) -> CaseRecord | None: ...

@@ -31,6 +31,7 @@ from interlock.automation.payloads import Document, Picture
 from interlock.kernel.lifecycle import ValidAction
 from interlock.releases import Release
 from interlock.runtime import control
+from interlock.runtime.erasure import Erasure
 from interlock.runtime.worker import Notice
 from interlock.settings import Settings
 from interlock.vocabulary.errors import Refused
@@ -221,6 +222,10 @@ class BlockingInterlock:
     def resume(self, *scopes: str) -> control.Paused:
         """End these pauses, or all of them."""
         return self._loop.wait(self._interlock.resume(*scopes))
+
+    def erase(self, subject: str, *, principal: str, reason: str = "") -> Erasure:
+        """Erase a person: destroy the keys of all their personal data here, and close the cases that hold it."""
+        return self._loop.wait(self._interlock.erase(subject, principal=principal, reason=reason))
 
     @property
     def _loop(self) -> LoopThread:

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
-from interlock.assembly.hosting import disconnect, hosted, payload_reader
+from interlock.assembly.hosting import disconnect, hosted, kept_by, payload_reader
 from interlock.assembly.opening import open_store
 from interlock.assembly.running import make_worker
 from interlock.assembly.succession import register
@@ -32,6 +32,7 @@ from interlock.ports import Store
 from interlock.releases import Release, load_release
 from interlock.runtime import control
 from interlock.runtime.clock import SystemClock
+from interlock.runtime.erasure import Erasure
 from interlock.runtime.hosted import Hosted
 from interlock.runtime.inbox import Door, moment, resolve_envelope, sealed, verdict_envelope
 from interlock.runtime.threads import Pool
@@ -44,6 +45,7 @@ from interlock.vocabulary.ids import CaseId, parse_full_id, slot_of
 from interlock.vocabulary.review import Review
 
 C = TypeVar("C", bound=Case)
+T = TypeVar("T")
 
 LOCAL = "local"
 """Who sends when the program does not say."""
@@ -84,6 +86,7 @@ class Handle(Generic[C]):
     def __init__(self, interlock: Interlock, release: Release) -> None:
         self._interlock = interlock
         self._release = release
+        self._wire = kept_by(release.loaded, interlock.store)
         self.name = release.name
 
     @property
@@ -99,7 +102,7 @@ class Handle(Generic[C]):
         much waits.
         """
         try:
-            type_, data, key = self._release.loaded.wire.event_plain(event)
+            type_, data, key = await self._plain(lambda: self._wire.event_plain(event))
         except Rejected as error:
             raise Refused(str(error), code="bad_event") from None
         door = self._interlock.door
@@ -116,7 +119,7 @@ class Handle(Generic[C]):
         It is decided like any proposal.
         """
         try:
-            name, args = self._release.loaded.wire.action_plain(action)
+            name, args = await self._plain(lambda: self._action_plain(key, action))
         except Rejected as error:
             raise Refused(str(error), code="bad_call") from None
         door = self._interlock.door
@@ -127,7 +130,7 @@ class Handle(Generic[C]):
         return key
 
     async def case(self, key: str) -> Snapshot[C] | None:
-        """The case now; None when nobody has heard of it."""
+        """The case now; None when nobody has heard of it. Raises Erased where its personal data is gone."""
         record = await self._interlock.blocking(lambda store: store.case(CaseId(self.name, key)))
         return None if record is None else self._snapshot(record)
 
@@ -179,7 +182,7 @@ class Handle(Generic[C]):
     ) -> None:
         """Approve with other arguments: a proposal of this person's own, which is judged again."""
         try:
-            _, args = self._release.loaded.wire.action_plain(action)
+            _, args = await self._plain(lambda: self._action_plain(parse_full_id(review)[0].key, action))
         except Rejected as error:
             raise Refused(str(error), code="bad_call") from None
         await self._interlock.verdict(
@@ -210,8 +213,24 @@ class Handle(Generic[C]):
         """Why: in words, for a decision (`cheques/c1/3.0`) or a case's last one (`cheques/c1`)."""
         return await self._interlock.explain(decision)
 
+    async def _plain(self, dump: Callable[[], T]) -> T:
+        """Plain data of a user's value; off the event loop where a key may have to be made for it."""
+        if not self._release.loaded.definition.seals:
+            return dump()
+        return await self._interlock.blocking(lambda store: dump())
+
+    def _action_plain(self, key: str, action: Action[Any]) -> tuple[str, dict[str, Any]]:
+        with self._wire.opened(key):
+            return self._wire.action_plain(action)
+
     def _snapshot(self, record: CaseRecord) -> Snapshot[C]:
-        program, wire = self._release.program, self._release.loaded.wire
+        if not self._release.loaded.definition.seals:
+            return self._read(record)
+        with self._wire.opened(record.key):
+            return self._read(record)
+
+    def _read(self, record: CaseRecord) -> Snapshot[C]:
+        program, wire = self._release.program, self._wire
         state = record.state
         if not record.status:
             state, status, _ = program.reducers.initial()
@@ -316,10 +335,26 @@ class Interlock:
         return payload_reader(self.store)(payload.digest)
 
     async def explain(self, decision: str) -> str:
-        """Why, in words."""
+        """Why, in words. Personal data reads "(sealed)", or "(erased)"."""
         from interlock.ledger import explain
+        from interlock.runtime.vault import shown
 
-        return await self.blocking(lambda store: explain(store, decision).to_text())
+        return await self.blocking(lambda store: shown(store, explain(store, decision).to_text()))
+
+    async def erase(self, subject: str, *, principal: str, reason: str = "") -> Erasure:
+        """Erase a person: destroy the keys of all their personal data here, and close the cases that hold it.
+
+        A case with an effect under way is left and named. Raises NotFound where nothing is known of the person.
+        """
+        from uuid_utils import uuid7
+
+        from interlock.runtime.erasure import erase_subject
+
+        return await self.blocking(
+            lambda store: erase_subject(
+                store, subject, principal=principal, reason=reason, now=self.door.now, id=str(uuid7())
+            )
+        )
 
     async def pause(self, *scopes: str) -> control.Paused:
         """Stop every start that the scopes cover (`all`, an automation, `automation/action`); returns what had

@@ -12,13 +12,17 @@ from typing import Any
 from interlock.actions.functions import ActionFunctions, PerformerTable, Run
 from interlock.advisors.functions import Advisor, AdvisorTable, Closing, FunctionAdvisor
 from interlock.assembly.advising import Configured
+from interlock.assembly.sealed_calls import SealedAdvisors, SealedPerformers
 from interlock.automation.payloads import Reader, reading
+from interlock.automation.wire import Wire
 from interlock.kernel.program import Rejected
-from interlock.ports import Store
-from interlock.releases import Release
+from interlock.ports import Advisors, Performers, Store
+from interlock.releases import Loaded, Release
 from interlock.releases.spec import AdvisorSpec
+from interlock.runtime.clock import SystemClock
 from interlock.runtime.hosted import Hosted
 from interlock.runtime.threads import Pool
+from interlock.runtime.vault import StoreKeeper
 from interlock.vocabulary.errors import NotFound
 from interlock.vocabulary.limits import ADVISOR_CONCURRENCY
 
@@ -43,12 +47,18 @@ def hosted(release: Release, store: Store, *, threads_max: int = 32) -> Hosted:
         timeouts[dependency] = max(effect.timeout, timeouts.get(dependency, 0))
     read = payload_reader(store)
     pools = _Pools(threads_max)
+    advisors: Advisors = AdvisorTable(_advisors(release, read, pools, concurrency))
+    performers: Performers = PerformerTable(_actions(release, read, pools, concurrency))
+    keeper = keeper_of(release, store)
+    if keeper is not None:
+        advisors, performers = SealedAdvisors(advisors, keeper), SealedPerformers(performers, keeper)
     return Hosted(
         program=program,
-        advisors=AdvisorTable(_advisors(release, read, pools, concurrency)),
-        performers=PerformerTable(_actions(release, read, pools, concurrency)),
+        advisors=advisors,
+        performers=performers,
         concurrency=concurrency,
         timeouts=timeouts,
+        keeper=keeper,
     )
 
 
@@ -57,6 +67,19 @@ async def disconnect(hosts: Iterable[Hosted]) -> None:
     for host in hosts:
         if isinstance(host.advisors, Closing):
             await host.advisors.close()
+
+
+def keeper_of(release: Release, store: Store) -> StoreKeeper | None:
+    """Who opens vaults for this automation's cases; None where no type of it holds personal data."""
+    if not release.loaded.definition.seals:
+        return None
+    return StoreKeeper(store, now=SystemClock().now)
+
+
+def kept_by(loaded: Loaded, store: Store) -> Wire:
+    """The automation's border to raw data, with this store's vaults in reach."""
+    wire = loaded.wire
+    return wire.kept_by(StoreKeeper(store, now=SystemClock().now)) if loaded.definition.seals else wire
 
 
 def payload_reader(store: Store) -> Reader:

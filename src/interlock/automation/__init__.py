@@ -21,7 +21,7 @@ from interlock.automation.models import Action, Case, Event, InDoubt, Question, 
 from interlock.automation.payloads import Document, Picture, reading
 from interlock.automation.reducing import UserReducers
 from interlock.automation.requests import Request, Requests, after, ask, at, cancel, flag, propose
-from interlock.automation.values import Count, Meta, Money, Name, Sensitive
+from interlock.automation.values import Count, Meta, Money, Name, Sensitive, Subject
 from interlock.automation.wire import Wire
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "Request",
     "Requests",
     "Sensitive",
+    "Subject",
     "Timer",
     "Unanswered",
     "UserReducers",

@@ -6,6 +6,8 @@ number from text where an int or bool is declared, no NaN or infinity, no naive 
 value: decimals
 without exponent, floats as their shortest text, moments in UTC, sets sorted.
 
+Personal data is sealed where it is dumped and opened where it is loaded (`automation.sealing`).
+
 INVARIANT: load(dump(v)) == v for every value of a storable type, and dump(v) has no float, so it has canonical bytes.
 """
 
@@ -26,6 +28,8 @@ from pydantic_core import (
     core_schema,
 )
 
+from interlock.automation.personal import is_marked, sensitive_fields
+from interlock.automation.sealing import opener, sealer
 from interlock.kernel.program import Rejected
 
 Node = dict[str, Any]
@@ -57,13 +61,16 @@ class Codec:
 
     accept   a value of input from outside, strictly; load: of plain data that was dumped here. Both raise
              ValidationError
+    seals    whether something in the type is personal: then a vault must be open around all three
     """
 
-    __slots__ = ("_dump", "accept", "load", "schema", "type")
+    __slots__ = ("_dump", "accept", "load", "schema", "seals", "type")
 
     def __init__(self, type_: Any, schema: Node | None = None) -> None:
         self.type = type_
-        self.schema: Node = _strict(schema if schema is not None else _core_schema(type_))
+        strict: Node = _strict(schema if schema is not None else _core_schema(type_))
+        self.schema: Node = _sealed_field(strict, VALUE) if is_marked(type_) else strict
+        self.seals = _seals(self.schema)
         checked = cast("core_schema.CoreSchema", self.schema)
         trusted = cast("core_schema.CoreSchema", _unguarded(self.schema))
         with _nothing_prebuilt(self.schema) as said:
@@ -191,6 +198,7 @@ def _strict(node: Any) -> Any:
             copy.setdefault("serialization", _SORTED)
         case "model":
             copy["config"] = {"extra_fields_behavior": "forbid", **source.get("config", {})}
+            _seal_fields(copy)
         case _:
             pass
     return copy
@@ -207,8 +215,7 @@ def _unguarded(node: Any) -> Any:
     source = cast("Node", node)
     if source.get("type") == "literal" or (source.get("type") == "enum" and "members" in source):
         return source
-    function = cast("Node", source.get("function") or {}).get("function")
-    if source.get("type") == "function-before" and function in (_no_bool, _no_number):
+    if source.get("type") == "function-before" and source["function"].get("function") in (_no_bool, _no_number):
         return _unguarded(source["schema"])
     return {
         key: value if key in ("metadata", "cls", "config", "serialization", "default") else _unguarded(value)
@@ -257,6 +264,55 @@ _TEXT_OF_FLOAT = core_schema.plain_serializer_function_ser_schema(_typed(repr, f
 _TEXT_OF_DECIMAL = core_schema.plain_serializer_function_ser_schema(_typed(decimal_text, Decimal), when_used="json")
 _TEXT_OF_MOMENT = core_schema.plain_serializer_function_ser_schema(_typed(moment_text, datetime), when_used="json")
 _SORTED = core_schema.plain_serializer_function_ser_schema(_sort, when_used="json")
+
+
+# --- personal data ----------------------------------------------------------------------------------------------------
+
+VALUE = "value"
+"""The field that a sealed value belongs to where the type itself is personal: `Question[Sensitive[str]]`."""
+
+
+def _seal_fields(model: Node) -> None:
+    """Seal the personal fields of a model's node, which is a copy."""
+    cls: Any = model["cls"]
+    names = sensitive_fields(cls) if hasattr(cls, "model_fields") else frozenset[str]()
+    if not names:
+        return
+    inner = model
+    while "fields" not in inner and "schema" in inner:
+        if model.get("root_model"):
+            model["schema"] = _sealed_field(model["schema"], f"{cls.__name__}.root")
+            return
+        inner = inner["schema"]
+    for name, field in fields_of(inner):
+        if name in names:
+            field["schema"] = _sealed_field(field["schema"], f"{cls.__name__}.{name}")
+
+
+def _sealed_field(node: Node, field: str) -> Node:
+    """The node with its value sealed when dumped, by whatever serializer it has, and opened before it is validated."""
+    schema = cast("core_schema.CoreSchema", node)
+    closing = core_schema.wrap_serializer_function_ser_schema(sealer(field), schema=schema)
+    if node["type"] == "default":
+        opened = core_schema.no_info_before_validator_function(opener(field), node["schema"])
+        return {**node, "schema": opened, "serialization": closing}
+    return cast("Node", core_schema.no_info_before_validator_function(opener(field), schema, serialization=closing))
+
+
+def is_opener(function: object) -> bool:
+    """Whether a validator's function is the one that opens sealed values."""
+    return getattr(function, "__module__", "") == opener.__module__
+
+
+def _seals(node: Any) -> bool:
+    if isinstance(node, list | tuple):
+        return any(_seals(item) for item in cast("list[Any]", node))
+    if not isinstance(node, dict):
+        return False
+    schema = cast("Node", node)
+    if schema.get("type") == "function-before" and is_opener(schema["function"].get("function")):
+        return True
+    return any(_seals(value) for key, value in schema.items() if key not in _NO_SCHEMAS)
 
 
 # --- what can be stored -----------------------------------------------------------------------------------------------

@@ -44,10 +44,10 @@ from interlock.automation.models import (
     Timer,
     action_options,
 )
+from interlock.automation.personal import sensitive_fields, sensitive_paths, subject_fields, unsealable
 from interlock.automation.shape import schema_id
 from interlock.automation.sources import Sources
 from interlock.automation.upcasting import indistinct
-from interlock.automation.values import SensitiveMark
 from interlock.vocabulary.action import ActionSpec
 from interlock.vocabulary.errors import DefinitionErrors, Problem
 from interlock.vocabulary.limits import PROBES_LIMIT
@@ -183,6 +183,7 @@ class _Survey:
             upcasts=tuple(self.upcasts),
             schemas=self._schemas(codec),
             sensitive={name: paths for name, paths in sorted(self.sensitive.items()) if paths},
+            subjects={name: fields for name, one in self.events.items() if (fields := subject_fields(one.type))},
         )
         return definition, self.problems
 
@@ -429,7 +430,19 @@ class _Survey:
                     f"field `meta` of {cls.__name__} has the name of what every message carries.",
                     "Rename it.",
                 )
-            self.sensitive[cls.__name__] = tuple(_sensitive_paths(cls))
+            self.sensitive[cls.__name__] = tuple(sensitive_paths(cls))
+            for path, why in unsealable(cls):
+                self._at(
+                    self.sources.place(cls, path.split(".")[0]),
+                    f"{cls.__name__}.{path} is marked as personal data: {why}.",
+                    "Mark fields of models only, and keep personal files elsewhere, named by an id.",
+                )
+            if subject_fields(cls) and not issubclass(cls, Event):
+                self._at(
+                    self.sources.place(cls, subject_fields(cls)[0]),
+                    f"{cls.__name__}.{subject_fields(cls)[0]} names a subject, and {cls.__name__} is no event.",
+                    "Mark the field of the event that brings the person's name: Subject is known at the door.",
+                )
             self._mutable_defaults(cls)
         self._codecs[cls] = codec
         return codec
@@ -601,6 +614,12 @@ class _Survey:
                     self.sources.place(event.type, key),
                     f"{event.name}.{key} is the case key: text, always there.",
                     f"Write {key}: Name.",
+                )
+            elif key in sensitive_fields(event.type):
+                self._at(
+                    self.sources.place(event.type, key),
+                    f"{event.name}.{key} is the case key, which stands in every index: it cannot be sealed.",
+                    "Take an id that says nothing about the person as key.",
                 )
 
     # --- functions ----------------------------------------------------------------------------------------------------
@@ -830,37 +849,6 @@ def _union_members(annotation: Any) -> list[Any]:
 def _literal_values(annotation: Any) -> tuple[str, ...] | None:
     values = get_args(annotation) if str(get_origin(annotation)).endswith("Literal") else ()
     return tuple(values) if values and all(isinstance(value, str) for value in values) else None
-
-
-def _sensitive_paths(cls: type[BaseModel], seen: tuple[type[Any], ...] = ()) -> list[str]:
-    """Dotted paths of personal data in a model, through models and lists within it."""
-    paths: list[str] = []
-    for name, info in cls.model_fields.items():
-        if any(isinstance(mark, SensitiveMark) for mark in info.metadata):
-            paths.append(name)
-            continue
-        marked, models = _inside(info.annotation)
-        if marked:
-            paths.append(name)
-            continue
-        for model in models:
-            if model not in (*seen, cls):
-                paths += [f"{name}.{inner}" for inner in _sensitive_paths(model, (*seen, cls))]
-    return paths
-
-
-def _inside(annotation: Any) -> tuple[bool, list[type[BaseModel]]]:
-    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
-        return False, [annotation]
-    marked, models = (
-        any(isinstance(mark, SensitiveMark) for mark in getattr(annotation, "__metadata__", ())),
-        list[type[BaseModel]](),
-    )
-    for one in get_args(annotation):
-        inner_marked, inner = _inside(one)
-        marked = marked or inner_marked
-        models += inner
-    return marked, models
 
 
 def _micros(value: timedelta | None, default: int) -> int:

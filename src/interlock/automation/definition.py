@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import ModuleType
 from typing import Any, Literal
 
@@ -101,6 +102,7 @@ class Definition:
                 heard of
     schemas     id of each stored type as it is now: name and a digest of its fields and bounds
     sensitive   per type name, the dotted paths of personal data in it
+    subjects    per event, the fields that name the person it is about
     """
 
     name: str
@@ -120,6 +122,17 @@ class Definition:
     upcasts: tuple[Upcast, ...] = ()
     schemas: Mapping[str, str] = field(default_factory=dict[str, str])
     sensitive: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    subjects: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    @cached_property
+    def seals(self) -> bool:
+        """Whether any type holds personal data, so that vaults are needed."""
+        tables = (self.events, self.timers, self.questions, self.actions)
+        codecs = [self.case_codec, *(one.codec for table in tables for one in table.values())]
+        codecs += [one.answer for one in self.questions.values() if one.answer is not None]
+        codecs += [one.result for one in self.actions.values()]
+        codecs += [one.codec for one in self.upcasts]
+        return any(codec.seals for codec in codecs)
 
     @property
     def statuses(self) -> tuple[str, ...]:

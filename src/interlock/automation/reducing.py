@@ -10,12 +10,14 @@ INVARIANT: the same plain state and message give the same reduction; nothing her
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any, cast
 
+from msgspec import structs
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
@@ -25,15 +27,17 @@ from interlock.automation.messages import Answered, Called, Done, Failed, Unansw
 from interlock.automation.models import Action, Timer, told
 from interlock.automation.policyschema import visible_state
 from interlock.automation.requests import AskRequest, CancelRequest, FlagRequest, ProposeRequest, Request, TimerRequest
+from interlock.automation.sealing import nobodys, opened_text, sealed_if_personal, sealed_text
 from interlock.automation.shape import digest_of, holds_records, shape_of
 from interlock.automation.values import Meta
 from interlock.automation.wire import Wire
 from interlock.kernel import program as kernel
+from interlock.kernel.poison import said
 from interlock.kernel.program import Data, MessageView, Reduction, Rejected
 from interlock.policy.schema import Schema
 from interlock.vocabulary import canonical
 from interlock.vocabulary.advice import SCORE_ONE
-from interlock.vocabulary.errors import InterlockBug
+from interlock.vocabulary.errors import Erased, InterlockBug
 from interlock.vocabulary.limits import FLAG_CHARS_MAX, REQUESTS_PER_TURN_MAX
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,7 +61,9 @@ class UserReducers:
         self._case = definition.case_codec
         self._nested = _holds_mutable_models(definition.case)
         self._schema_id = definition.schemas[definition.case.__name__]
-        initial = self._case.dump(self._case.load({}))
+        self._seals = definition.seals
+        with nobodys():
+            initial = self._case.dump(self._case.load({}))
         self._initial: Data = initial
         self._table: dict[tuple[str, str], tuple[Callable[[Any, Any], Any] | None, Build]] = {
             key: (reducer.function, self._builder(*key)) for key, reducer in definition.reducers.items()
@@ -102,7 +108,19 @@ class UserReducers:
         found = self._table.get((message.kind, message.type))
         if found is None:
             raise InterlockBug(f"no reducer takes {message.kind} {message.type}")
-        function, build = found
+        if not self._seals:
+            return self._reduced(*found, state, status, message)
+        with _discreet():
+            return self._reduced(*found, state, status, message)
+
+    def _reduced(
+        self,
+        function: Callable[[Any, Any], Any] | None,
+        build: Build,
+        state: Data,
+        status: str,
+        message: MessageView,
+    ) -> Reduction:
         if state.get("status") != status:
             state = {**state, "status": status}
         value = build(message)
@@ -124,8 +142,9 @@ class UserReducers:
             raise Rejected(f"there is no fallback {name!r}.")
         if action not in found.refused:
             raise Rejected(f"fallback {name} takes {', '.join(sorted(found.refused))}, not {action}.")
-        draft = self._case.load({**state, "status": status})
-        instead = found.function(draft, self._wire.action(action, args))
+        with _discreet() if self._seals else nullcontext():
+            draft = self._case.load({**state, "status": status})
+            instead = found.function(draft, self._wire.action(action, args))
         if not isinstance(instead, Action):
             raise TypeError(f"fallback {name} returned {type(instead).__name__}; it returns an action")
         return self._propose(cast("Action[Any]", instead), "")
@@ -146,7 +165,8 @@ class UserReducers:
                 return partial(_told, stored(definition.timers[name].type))
             case "answered":
                 asked = stored(definition.questions[name].type)
-                return partial(_answered, asked, partial(self._wire.answer_model, name))
+                build = _answered_in_person if definition.seals else _answered
+                return partial(build, asked, partial(self._wire.answer_model, name))
             case "unanswered":
                 return partial(_unanswered, stored(definition.questions[name].type))
             case "called":
@@ -192,7 +212,7 @@ class UserReducers:
                 if because is message:
                     return self._propose(action, "", good)
                 if isinstance(because, str) and because:
-                    return self._propose(action, because, good)
+                    return self._propose(action, self._said("because", because), good)
                 raise TypeError(
                     f"reducer {function.__name__}: because= is the message this reducer was given, or a text; "
                     f"not {type(because).__name__}"
@@ -215,7 +235,7 @@ class UserReducers:
                     raise TypeError(
                         f"reducer {function.__name__}: flag(...) takes a text of 1 to {FLAG_CHARS_MAX} characters"
                     )
-                return kernel.Flag(text)
+                return kernel.Flag(self._said("flag", text))
             case _:
                 raise TypeError(f"reducer {function.__name__} returned {type(request).__name__}; {_WANTED}")
 
@@ -227,6 +247,10 @@ class UserReducers:
                 f"not {getattr(action, '__name__', type(action).__name__)}"
             )
         return known.name
+
+    def _said(self, what: str, text: str) -> str:
+        """A text of the user's own rule, as it is recorded: sealed where it repeats personal data."""
+        return sealed_if_personal(what, text) if self._seals else text
 
     def _propose(self, action: Action[Any], text: str, compensates: str = "") -> kernel.Propose:
         known = self._wire.action_type(type(action).__name__)
@@ -273,6 +297,26 @@ class UserReducers:
         raise TypeError("upcasters lead in a circle")
 
 
+class ReducerFailed(Exception):
+    """What a reducer over personal data raised. Its text may repeat that data, so it is sealed."""
+
+
+SAID_BYTES_MAX = 240
+"""Of an exception's text, so that it fits into a record sealed as well as bare."""
+
+
+@contextmanager
+def _discreet() -> Generator[None]:
+    """Whatever a user's rule raises within is told by its class, with its text sealed."""
+    try:
+        yield
+    except (Erased, InterlockBug):
+        raise
+    except Exception as error:  # noqa: BLE001 - passed on, without the text that may be personal
+        text = said(error).encode()[:SAID_BYTES_MAX].decode("utf-8", "ignore")
+        raise ReducerFailed(f"{type(error).__name__}: {sealed_text('exception', text)}") from None
+
+
 TIMER_DELAY_MAX = timedelta(days=366 * 200)
 """Two centuries: beyond any business deadline, within what a datetime can name."""
 
@@ -314,8 +358,18 @@ def _answered(load: Callable[[Any], Any], typed: Callable[[Any], Any], view: Mes
     )
 
 
+def _answered_in_person(load: Callable[[Any], Any], typed: Callable[[Any], Any], view: MessageView) -> Any:
+    """An answer to a question about personal data: what was said beside it is sealed as well."""
+    answer = view.answer
+    if answer is None:
+        raise InterlockBug(f"an answered {view.type} without its answer")
+    evidence = tuple(opened_text(one) for one in answer.evidence)
+    answer = structs.replace(answer, rationale=opened_text(answer.rationale), evidence=evidence)
+    return _answered(load, typed, structs.replace(view, answer=answer))
+
+
 def _unanswered(load: Callable[[Any], Any], view: MessageView) -> Any:
-    return Unanswered(load(view.question), view.reason, _meta(view))
+    return Unanswered(load(view.question), opened_text(view.reason), _meta(view))
 
 
 def _called(load: Callable[[Any], Any], view: MessageView) -> Any:
@@ -327,7 +381,7 @@ def _done(load: Callable[[Any], Any], result: Callable[[Any], Any], view: Messag
 
 
 def _failed(load: Callable[[Any], Any], view: MessageView) -> Any:
-    return Failed(load(view.data), view.reason, _meta(view))
+    return Failed(load(view.data), opened_text(view.reason), _meta(view))
 
 
 def _holds_mutable_models(cls: type[BaseModel]) -> bool:

@@ -16,11 +16,14 @@ from typing import Any, cast
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from interlock.automation.codec import Node, fields_of
+from interlock.automation.codec import Node, fields_of, is_opener
 from interlock.automation.payloads import Document, Picture
 from interlock.vocabulary import canonical
 
 Shape = dict[str, Any]
+
+SENSITIVE = "sensitive"
+"""Stands in the shape of what is sealed where it is stored."""
 
 _BOUNDS = ("ge", "gt", "le", "lt", "multiple_of", "max_length", "min_length", "decimal_places", "max_digits", "pattern")
 
@@ -91,6 +94,8 @@ def _shape(node: Node, known: dict[str, Node], inside: tuple[str, ...]) -> Shape
             }
         case "function-before" | "function-after" | "function-wrap" | "function-plain":
             inner = _shape(node.get("schema", {"type": "any"}), known, inside)
+            if is_opener(node.get("function", {}).get("function")):
+                return {**inner, SENSITIVE: True}
             name = _function_name(node.get("function", {}).get("function"))
             return inner if name is None else {**inner, "checked_by": [*inner.get("checked_by", []), name]}
         case "chain":

@@ -24,6 +24,16 @@ class SensitiveMark:
 
 SENSITIVE = SensitiveMark()
 
+
+class SubjectMark:
+    """Stands in a field's metadata of an event: the person that the case's personal data is about."""
+
+    def __repr__(self) -> str:
+        return "Subject"
+
+
+SUBJECT = SubjectMark()
+
 Money: TypeAlias = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=2)]
 """An amount from 0 to one million with at most two decimal places."""
 
@@ -34,7 +44,11 @@ Count: TypeAlias = Annotated[int, Field(ge=0, le=1000)]
 """A whole number from 0 to 1000."""
 
 Sensitive: TypeAlias = Annotated[T, SENSITIVE]
-"""`Sensitive[str]`: personal data. Kept apart so that it can be erased; invisible to policies."""
+"""`Sensitive[str]`: personal data. Sealed wherever it is stored, so that it can be erased; invisible to policies."""
+
+Subject: TypeAlias = Annotated[str, Field(min_length=1, max_length=200), SUBJECT]
+"""In an event: whom the case's personal data is about, as `interlock erase` is told. Without one it is the case's key.
+Where the name itself is personal, write `Sensitive[Subject]`."""
 
 
 class Meta(Struct, frozen=True):

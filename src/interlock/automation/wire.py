@@ -4,12 +4,17 @@ models going out.
 Whatever comes in is validated and leaves as plain data; whatever goes out to a user's function is rebuilt from plain
 data. A Rejected says
 which path was wrong and why, never the value, which may be personal.
+
+Where a type holds personal data, a vault must be open (`opened`); an event opens its case's own, since it alone says
+which case that is.
 """
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, cast
@@ -23,13 +28,16 @@ from interlock.automation.markers import Advice
 from interlock.automation.models import Action, Case, Event, Question
 from interlock.automation.payloads import Document, Picture
 from interlock.automation.sampling import sample
+from interlock.automation.sealing import Keeper, NotSealed
 from interlock.automation.shape import payload_paths, shape_of
 from interlock.automation.upcasting import reading
 from interlock.kernel.program import Data, Rejected
 from interlock.vocabulary import canonical
 from interlock.vocabulary.advice import COST, Answer, score_micro
 from interlock.vocabulary.errors import Refused
+from interlock.vocabulary.ids import CaseId
 from interlock.vocabulary.limits import ADVICE_BYTES_MAX, RATIONALE_CHARS_MAX, TEXT_ID_CHARS_MAX
+from interlock.vocabulary.sealed import PREFIX
 
 CURRENCY_CHARS_MAX = 8
 
@@ -42,6 +50,8 @@ class Wire:
 
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
+        self._keeper: Keeper | None = None
+        self._seals = definition.seals
         self._by_type_name = {action.type.__name__: action for action in definition.actions.values()}
         tables = (definition.events, definition.timers, definition.questions, definition.actions)
         self._stored: dict[type[Any], Callable[[Any], Any]] = {
@@ -52,6 +62,18 @@ class Wire:
             for name, one in definition.questions.items()
             if one.answer is not None
         }
+
+    def kept_by(self, keeper: Keeper) -> Wire:
+        """The same, with the vaults of a store in reach."""
+        kept = copy.copy(self)
+        kept._keeper = keeper
+        return kept
+
+    def opened(self, key: str) -> AbstractContextManager[None]:
+        """What goes through here within is of this case: its personal data is sealed and opened."""
+        if self._keeper is None or not self._seals:
+            return nullcontext()
+        return self._keeper.open(CaseId(self.definition.name, key))
 
     def stored(self, type_: type[Any]) -> Callable[[Any], Any]:
         """The loader of stored values of an event, timer, question or action, older shapes included."""
@@ -67,7 +89,7 @@ class Wire:
         event = self.event_type(type)
         if not isinstance(raw, Mapping):
             raise Rejected(f"{type}: data must be an object with the event's fields.")
-        return self._keyed(event, event.codec.normalise(raw))
+        return self._event(event, cast("object", raw))
 
     def event_plain(self, event: Event) -> tuple[str, Data, str]:
         """Type, plain data and case key of a user's event. A model can have been changed past its own validation
@@ -77,17 +99,40 @@ class Wire:
         known = self.event_type(name)
         if not isinstance(event, known.type):
             raise Rejected(f"{name} is an event of another automation, not of {self.definition.name}.")
-        return (name, *self._keyed(known, known.codec.normalise(_dumped(known.codec, event, name))))
+        if self._keeper is None or not self._seals:
+            data = known.codec.normalise(_dumped(known.codec, event, name))
+            return name, data, self._key(data[self.definition.key])
+        key = self._key(getattr(event, self.definition.key))
+        with self._keeper.open(CaseId(self.definition.name, key), self._persons(known, event)):
+            return name, known.codec.normalise(_dumped(known.codec, event, name)), key
 
     def event_type(self, name: str) -> EventType:
         """The event type of this name. Raises Rejected with near names."""
         return _known(self.definition.events, name, "event type")
 
-    def _keyed(self, event: EventType, data: Data) -> tuple[Data, str]:
-        key = data[self.definition.key]
+    def _event(self, event: EventType, raw: object) -> tuple[Data, str]:
+        if self._keeper is None or not self._seals:
+            data = event.codec.normalise(raw)
+            return data, self._key(data[self.definition.key])
+        # Which vault is opened depends on the key, so the event is validated before it can be sealed.
+        try:
+            typed = event.codec.accept(raw)
+        except ValidationError as error:
+            raise Rejected(explain(error)) from None
+        except NotSealed:
+            raise Rejected(f"{event.name}: no value may begin with {PREFIX!r}: that marks sealed data.") from None
+        key = self._key(getattr(typed, self.definition.key))
+        with self._keeper.open(CaseId(self.definition.name, key), self._persons(event, typed)):
+            return _dumped(event.codec, typed, event.name), key
+
+    def _persons(self, event: EventType, typed: Event) -> list[str]:
+        """Whom the event names as the subject of its case."""
+        return [str(getattr(typed, name)) for name in self.definition.subjects.get(event.name, ())]
+
+    def _key(self, key: object) -> str:
         if not isinstance(key, str) or not key or len(key) > TEXT_ID_CHARS_MAX:
             raise Rejected(f"{self.definition.key}: a case key is text of 1 to {TEXT_ID_CHARS_MAX} characters.")
-        return data, key
+        return key
 
     def action_type(self, name: str) -> ActionType:
         """The action called `return_unpaid` or `ReturnUnpaid`. Raises Rejected with near names."""

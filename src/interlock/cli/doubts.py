@@ -14,12 +14,12 @@ import click
 from interlock.cli import exits, following, opening, screen
 from interlock.cli.options import Invocation, acting, command
 from interlock.vocabulary.errors import NotFound, NotNow, Refused
+from interlock.vocabulary.ids import CaseId
 
 if TYPE_CHECKING:
     from interlock.ports import Store
     from interlock.vocabulary.action import Effect
     from interlock.vocabulary.case import CaseRecord
-    from interlock.vocabulary.ids import CaseId
     from interlock.vocabulary.task import Task
 
 TASKS_MAX = 10_000
@@ -109,7 +109,7 @@ def resolve(
             )
         if effect is None and result is not None:
             raise click.UsageError("A contradiction takes no --result: the automation is not told of it again.")
-        said = _fitting(inv, effect.action, given) if happened and effect is not None else None
+        said = _fitting(inv, case, effect.action, given) if happened and effect is not None else None
         name = f"{local}@{effect.attempt}" if effect is not None else local
         envelope = resolve_envelope(
             case.automation,
@@ -130,13 +130,15 @@ def resolve(
         following.follow(inv, store, envelope, after=after, wait=wait)
 
 
-def _fitting(inv: Invocation, action: str, result: Any) -> Any:
+def _fitting(inv: Invocation, case: CaseId, action: str, result: Any) -> Any:
     """The result in the form in which the action's performer would have recorded it."""
     from interlock.kernel.program import Rejected
 
     loaded = opening.automation(inv)
     try:
-        return loaded.wire.result_plain(action, loaded.wire.result(action, result))
+        wire = opening.wire(inv, loaded)
+        with wire.opened(case.key):
+            return wire.result_plain(action, wire.result(action, result))
     except Rejected as error:
         raise Refused(
             f"--result does not fit {action}: {error}",

@@ -10,20 +10,23 @@ import os
 import re
 import sys
 import time
-from collections.abc import Generator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from interlock.cli import screen
 from interlock.cli.exits import StoreMissing
 from interlock.cli.options import Invocation
 from interlock.vocabulary.errors import NotFound, Refused
 from interlock.vocabulary.ids import OWN, CaseId
 
 if TYPE_CHECKING:
+    from interlock.automation.sealing import Keeper
+    from interlock.automation.wire import Wire
     from interlock.ports import Store
     from interlock.releases import Loaded, Release
 
@@ -59,6 +62,7 @@ def store(inv: Invocation, *, create: bool = False) -> Generator[Store]:
     path = database(inv)
     if not create:
         _must_exist(path)
+    screen.sealed_as(_showing(inv, path))
     with closing(open_store(_url(inv, path))) as opened:
         yield opened
 
@@ -70,6 +74,7 @@ def to_read(inv: Invocation) -> Generator[Store]:
 
     path = database(inv)
     _must_exist(path)
+    screen.sealed_as(_showing(inv, path))
     with closing(open_to_read(_url(inv, path))) as opened:
         yield opened
 
@@ -84,6 +89,59 @@ def _must_exist(path: Path) -> None:
 
 def _url(inv: Invocation, path: Path) -> str:
     return f"{SQLITE}{path}{READ_ONLY if inv.db.endswith(READ_ONLY) else ''}"
+
+
+def _showing(inv: Invocation, path: Path) -> Callable[[str], str]:
+    """How sealed values of this database are shown, also after the command has closed it.
+
+    A store is opened for it when there is something to look up, which most databases never have.
+    """
+    found: list[Callable[[str], str]] = []
+
+    def show(token: str) -> str:
+        if not found:
+            from interlock.runtime.vault import Showing
+
+            found.append(Showing(_until_the_end(inv, path, read=True), unsealed=inv.unseal))
+        return found[0](token)
+
+    return show
+
+
+def _until_the_end(inv: Invocation, path: Path, *, read: bool) -> Store:
+    """A store that is closed when the command has ended."""
+    from interlock.assembly import open_store, open_to_read
+
+    opened = open_to_read(_url(inv, path)) if read else open_store(_url(inv, path))
+
+    def close() -> None:
+        screen.sealed_as(None)
+        opened.close()
+
+    click.get_current_context().call_on_close(close)
+    return opened
+
+
+def wire(inv: Invocation, loaded: Loaded) -> Wire:
+    """The automation's border to raw data. Where it has personal data, the store is opened to seal the first of it."""
+    if not loaded.definition.seals:
+        return loaded.wire
+    return loaded.wire.kept_by(_LateKeeper(inv))
+
+
+class _LateKeeper:
+    """`automation.sealing.Keeper` over a store that need not be there before something is sealed."""
+
+    def __init__(self, inv: Invocation) -> None:
+        self._inv = inv
+        self._keeper: Keeper | None = None
+
+    def open(self, case: CaseId, subjects: Sequence[str] = ()) -> AbstractContextManager[None]:
+        if self._keeper is None:
+            from interlock.runtime.vault import StoreKeeper
+
+            self._keeper = StoreKeeper(_until_the_end(self._inv, database(self._inv), read=False), now=now)
+        return self._keeper.open(case, subjects)
 
 
 def has_automation(inv: Invocation) -> bool:

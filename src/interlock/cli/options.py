@@ -1,8 +1,8 @@
 """How a command is declared: its common options, its examples and the exit codes it can end with.
 
-Every command takes --json, --db, --app and --debug, before or behind its name; the one nearer to the end wins. Those
-that a command has no use for are accepted and left out of its help, so that an alias with `--db` in it works
-everywhere.
+Every command takes --json, --db, --app, --debug and --unseal, before or behind its name; the one nearer to the end
+wins. Those that a command has no use for are accepted and left out of its help, so that an alias with `--db` in it
+works everywhere.
 
 INVARIANT: options are only read here. Nothing below the command line looks at the environment.
 """
@@ -19,21 +19,22 @@ from interlock.cli import exits
 DEFAULT_DB = "sqlite:///interlock.db"
 DEFAULT_APP = "."
 
-COMMON = ("json", "db", "app", "debug")
+COMMON = ("json", "db", "app", "debug", "unseal")
 
 
 class Invocation:
     """What the common options of one run say."""
 
-    __slots__ = ("app", "app_given", "db", "db_given", "debug", "json")
+    __slots__ = ("app", "app_given", "db", "db_given", "debug", "json", "unseal")
 
-    def __init__(self, *, json: bool, db: str | None, app: str | None, debug: bool) -> None:
+    def __init__(self, *, json: bool, db: str | None, app: str | None, debug: bool, unseal: bool = False) -> None:
         self.json = json
         self.db = db or DEFAULT_DB
         self.db_given = db is not None
         self.app = app or DEFAULT_APP
         self.app_given = app is not None
         self.debug = debug
+        self.unseal = unseal
 
 
 class Command(click.Command):
@@ -86,10 +87,14 @@ def command(
             chosen = {name: parameters.pop(name) for name in COMMON}
             outer: dict[str, Any] = ctx.find_root().params
             merged = {name: value or outer.get(name) for name, value in chosen.items()}
-            function(
-                Invocation(json=bool(merged["json"]), db=merged["db"], app=merged["app"], debug=bool(merged["debug"])),
-                **parameters,
+            inv = Invocation(
+                json=bool(merged["json"]),
+                db=merged["db"],
+                app=merged["app"],
+                debug=bool(merged["debug"]),
+                unseal=bool(merged["unseal"]),
             )
+            function(inv, **parameters)
 
         declared: list[click.Parameter] = list(reversed(getattr(function, "__click_params__", [])))
         command_name = name or function.__name__.removesuffix("_").replace("_", "-")
@@ -125,6 +130,12 @@ def common(*, db: bool, app: bool) -> list[click.Option]:
         ),
         click.Option(["--json"], is_flag=True, help="Print JSON."),
         click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."),
+        click.Option(
+            ["--unseal"],
+            is_flag=True,
+            hidden=not db,
+            help="Show personal data, where it can still be read. Otherwise it reads (sealed).",
+        ),
     ]
 
 

@@ -349,7 +349,7 @@ def _give(
         case, review = open_review(store, inv, name)
         group = _group(review, group, who)
         if args is not None:
-            args = _fitting(inv, case, review, args if replace else {**review.args, **args})
+            args = _fitting(inv, store, case, review, args if replace else {**review.args, **args})
         if seen is None:
             seen = _look(inv, store, case, review, verdict, args, who)
         if seen != review.seen:
@@ -392,19 +392,25 @@ def _group(review: Review, given: str | None, who: str) -> str:
     raise click.UsageError(f"Say for which group you decide: --group {' or '.join(open_ or names)}.")
 
 
-def _fitting(inv: Invocation, case: CaseId, review: Review, args: dict[str, Any]) -> dict[str, Any]:
+def _fitting(inv: Invocation, store: Store, case: CaseId, review: Review, args: dict[str, Any]) -> dict[str, Any]:
     """Edited arguments, checked against the action's type where the automation is at hand. The kernel checks them in
-    any case.
+    any case; but only here can what is personal in them be sealed.
     """
-    if not opening.has_automation(inv):
-        return args
-    loaded = opening.automation(inv)
-    if loaded.name != case.automation:
+    loaded = opening.automation(inv) if opening.has_automation(inv) else None
+    if loaded is None or loaded.name != case.automation:
+        if store.seals(case):
+            raise Refused(
+                f"{case} holds personal data, and its automation is not at hand to seal what you give.",
+                code="no_automation",
+                hint="Name its folder with --app or INTERLOCK_APP.",
+            )
         return args
     from interlock.kernel.program import Rejected
 
     try:
-        return loaded.wire.call_args(review.action, args)
+        wire = opening.wire(inv, loaded)
+        with wire.opened(case.key):
+            return wire.call_args(review.action, args)
     except Rejected as error:
         raise Refused(str(error), code="bad_call") from None
 

@@ -65,6 +65,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("resume", "control", "Let effects start again."),
             ("quarantine", "quarantine", "Messages that could not be handled."),
             ("clock", "control", "Accept a jump of the machine's clock."),
+            ("erase", "erasing", "Erase a person: nobody can read their personal data again."),
         ),
     ),
     (

@@ -6,6 +6,8 @@ Progress is drawn on stderr, only when that is a terminal.
 
 INVARIANT: text that came from outside (event ids, rationales, names) cannot command the terminal: control characters
 are shown, not sent.
+INVARIANT: sealed values leave only through `sealed_as`: whatever a command prints, personal data reads "(sealed)" or
+"(erased)" unless its caller asked to see it.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Any
 import click
 
 from interlock.vocabulary.errors import Problem
+from interlock.vocabulary.sealed import PREFIX, replaced
 
 WIDTH_MIN = 40
 """Narrower terminals get lines that the terminal itself wraps."""
@@ -34,7 +37,33 @@ Progress = Callable[[str, int, int], None]
 
 def clean(text: str) -> str:
     """Text with control characters shown as escapes: they could move the cursor, hide lines or retitle the window."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", _unsealed(text))
+
+
+# --- personal data ----------------------------------------------------------------------------------------------------
+
+_sealed: list[Callable[[str], str]] = []
+"""What to show for a sealed value; empty while no store is open."""
+
+
+def sealed_as(show: Callable[[str], str] | None) -> None:
+    """From now on sealed values are shown so; None: as what they are, sealed."""
+    _sealed[:] = [] if show is None else [show]
+
+
+def _closed(token: str) -> str:
+    return "(sealed)"
+
+
+def _unsealed(text: str, *, quoted: bool = False) -> str:
+    if PREFIX not in text:
+        return text
+    show = _sealed[-1] if _sealed else _closed
+    if not quoted:
+        return replaced(text, show)
+    import json
+
+    return replaced(text, lambda token: json.dumps(show(token), ensure_ascii=False)[1:-1])
 
 
 # --- results ----------------------------------------------------------------------------------------------------------
@@ -45,14 +74,14 @@ def document(value: Any) -> None:
     import msgspec
 
     body = msgspec.json.Encoder(decimal_format="string").encode(value)
-    click.echo(msgspec.json.format(body, indent=2).decode())
+    click.echo(_unsealed(msgspec.json.format(body, indent=2).decode(), quoted=True))
 
 
 def record(value: Any) -> None:
     """One JSON document on one line: an item of a stream."""
     import msgspec
 
-    click.echo(msgspec.json.Encoder(decimal_format="string").encode(value).decode())
+    click.echo(_unsealed(msgspec.json.Encoder(decimal_format="string").encode(value).decode(), quoted=True))
 
 
 def text(lines: str) -> None:

@@ -16,6 +16,7 @@ from interlock.cli.options import Invocation, acting, command
 from interlock.vocabulary.errors import Conflict, Refused
 
 if TYPE_CHECKING:
+    from interlock.automation.wire import Wire
     from interlock.ports import Receipt, Store
     from interlock.releases import Loaded
     from interlock.vocabulary.events import Envelope
@@ -84,7 +85,7 @@ def submit(
     now = opening.now()
     envelope = event_envelope(
         loaded.name,
-        loaded.wire,
+        opening.wire(inv, loaded),
         type_ or "",
         opening.json_value(data, "--data"),
         id=id_ or opening.fresh_id(),
@@ -136,7 +137,7 @@ def _submit_file(inv: Invocation, loaded: Loaded, file: str, who: str, *, keep_g
     good: list[tuple[int, Envelope]] = []
     bad: list[dict[str, Any]] = []
     with click.open_file(file, "rb") as lines, screen.progress(quiet=inv.json) as progress:
-        for number, found in _envelopes(loaded, lines, who):
+        for number, found in _envelopes(loaded, opening.wire(inv, loaded), lines, who):
             if isinstance(found, Refused):
                 bad.append({"line": number, "code": found.code, "message": found.message})
             else:
@@ -186,7 +187,9 @@ def _tell_file(
     screen.text(", ".join(told))
 
 
-def _envelopes(loaded: Loaded, lines: Iterable[bytes], who: str) -> Iterator[tuple[int, Envelope | Refused]]:
+def _envelopes(
+    loaded: Loaded, wire: Wire, lines: Iterable[bytes], who: str
+) -> Iterator[tuple[int, Envelope | Refused]]:
     """Every line that is not empty, as what it says or what is wrong with it."""
     from interlock.runtime.inbox import event_envelope, read_line
 
@@ -200,7 +203,7 @@ def _envelopes(loaded: Loaded, lines: Iterable[bytes], who: str) -> Iterator[tup
                 number,
                 event_envelope(
                     loaded.name,
-                    loaded.wire,
+                    wire,
                     event.type,
                     event.data,
                     id=event.id,
@@ -248,7 +251,7 @@ def do(inv: Invocation, action: str, key: str, args: str, id_: str | None, as_: 
     prefix = f"{loaded.name}/"
     envelope = call_envelope(
         loaded.name,
-        loaded.wire,
+        opening.wire(inv, loaded),
         action,
         opening.json_value(args, "--args"),
         key=key.removeprefix(prefix),

@@ -14,6 +14,7 @@ from msgspec import structs
 
 from interlock.kernel import on_advice, on_budget, on_event, on_handling, on_result, on_review, on_start
 from interlock.kernel.accounts import step_budget
+from interlock.kernel.erasure import after_erasure
 from interlock.kernel.outcome import Step
 from interlock.kernel.people import step_people
 from interlock.kernel.poison import POISON, quarantine_id, why_poison
@@ -55,6 +56,8 @@ def step(record: CaseRecord | None, message: Envelope, facts: Facts, program: Pr
     judged by the caller.
     """
     before = record or _unheard(message)
+    if before.erased:
+        return after_erasure(before, message, facts)
     work = Work(_current(before, program), facts, program, message)
     # The delta is taken from the record as stored, so that a migration of the state is part of it.
     work.before = before

@@ -18,6 +18,7 @@ from interlock.policy import RuleOutcome
 from interlock.policy.contrast import Contrasts
 from interlock.vocabulary.decision import Decision
 from interlock.vocabulary.ids import CaseId
+from interlock.vocabulary.sealed import kept_whole
 
 WIDTH = 100
 
@@ -324,15 +325,15 @@ class _Page:
 
     def item(self, text: str, indent: str) -> None:
         inner = indent + " " * (len(text) - len(text.lstrip()))
-        self._lines.extend(
-            textwrap.wrap(
-                text.strip(),
-                self._width,
-                initial_indent=inner,
-                subsequent_indent=inner + "    ",
-                break_on_hyphens=False,
+
+        def wrap(text: str) -> str:
+            lines = textwrap.wrap(
+                text, self._width, initial_indent=inner, subsequent_indent=inner + "    ", break_on_hyphens=False
             )
-        )
+            return "\n".join(lines)
+
+        if bare := text.strip():
+            self._lines += kept_whole(bare, wrap).split("\n")
 
     def section(self, title: str, lines: Iterable[str]) -> None:
         kept = list(lines)

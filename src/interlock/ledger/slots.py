@@ -46,6 +46,7 @@ class Walk:
     head      hash after the last entry; None behind one that could not be read
     records   per case the folded record and the lsn of its newest entry; broken: cases whose fold failed
     heads     hashes at the lsns that `Checks.watched` names
+    erased    cases whose personal data is gone; erased_decisions: those made in them
     """
 
     slot: int
@@ -63,6 +64,8 @@ class Walk:
     broken: set[CaseId] = field(default_factory=set[CaseId])
     past: dict[CaseId, Past] = field(default_factory=dict[CaseId, Past])
     heads: dict[int, bytes] = field(default_factory=dict[int, bytes])
+    erased: int = 0
+    erased_decisions: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ def walk_slot(checks: Checks, slot: int) -> Walk:
     _head(checks, walk, lsn, head)
     for case in list(walk.records):
         _record(checks, walk, case)
+        if walk.records[case][0].get("erased"):
+            _erased(checks, walk, case)
     return walk
 
 
@@ -303,6 +308,16 @@ def _record(checks: Checks, walk: Walk, case: CaseId) -> None:
         wrong("record", f"Its stored record is not the fold of its entries: {', '.join(_differing(stored, expected))}.")
     else:
         wrong("link", f"Its record names entry {linked} as its newest; that is {newest}.")
+
+
+def _erased(checks: Checks, walk: Walk, case: CaseId) -> None:
+    """The entries of an erased case are chained, folded and judged like any; what is said of it must be true."""
+    walk.erased += 1
+    if case in walk.past:
+        walk.erased_decisions += len(walk.past[case].decisions)
+    if any(seal.secret for seal in checks.store.seals(case)):
+        text = "The ledger says that its personal data was erased; the key is still there."
+        checks.findings.add(walk.slot, walk.records[case][1], "erasure", case, text)
 
 
 def _differing(stored: CaseRecord, expected: CaseRecord) -> list[str]:

@@ -36,7 +36,11 @@ CASES_AT_ONCE = 1_000
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What was checked and what was found. `ok`: nothing was found. `more`: findings beyond those kept, by code."""
+    """What was checked and what was found. `ok`: nothing was found. `more`: findings beyond those kept, by code.
+
+    erased_cases, erased_decisions   whose personal data is gone: their chain is intact and what policies read of them
+                                     was judged again like any, but what led to it can't be evaluated by anybody
+    """
 
     level: int
     slots: int
@@ -48,6 +52,8 @@ class VerifyReport:
     anchored: bool
     findings: tuple[Finding, ...]
     more: dict[str, int] = field(default_factory=dict[str, int])
+    erased_cases: int = 0
+    erased_decisions: int = 0
 
     @property
     def ok(self) -> bool:
@@ -64,6 +70,7 @@ class VerifyReport:
             "reevaluated": self.reevaluated,
             "not_reevaluated": self.not_reevaluated,
             "reexecuted": None,
+            "erased": {"cases": self.erased_cases, "decisions": self.erased_decisions},
             "anchored": self.anchored,
             "findings": [finding.to_data() for finding in self.findings],
             "more": self.more,
@@ -79,6 +86,11 @@ class VerifyReport:
         else:
             lines.append("  level 2  decisions: not re-evaluated")
         lines.append("  level 3  reducers: not re-executed")
+        if self.erased_cases:
+            told = f"{self.erased_cases:,} cases" + (
+                f", {self.erased_decisions:,} decisions" if self.level >= 2 else ""
+            )
+            lines.append(f"  erased   {told}: chain intact, not re-evaluable from their messages")
         lines.append(
             "  anchor   compared"
             if self.anchored
@@ -131,6 +143,8 @@ def verify(
         total.judged += walk.judged
         cases += len(walk.records)
         not_judged.update(walk.not_judged)
+        total.erased += walk.erased
+        total.erased_decisions += walk.erased_decisions
     if against and against.incarnation != store.caps.incarnation:
         findings.add(-1, 0, "anchor", "", "The anchor is of another store: this one was restored or made anew since.")
     suspects = list(checks.standing.suspects)
@@ -150,6 +164,8 @@ def verify(
         against is not None,
         tuple(findings.kept),
         dict(findings.more),
+        total.erased,
+        total.erased_decisions,
     )
 
 

@@ -20,6 +20,7 @@ from interlock.vocabulary.events import (
     CallBody,
     DelegateBody,
     Envelope,
+    EraseBody,
     EventBody,
     HandlingBody,
     ReserveBody,
@@ -34,6 +35,7 @@ from interlock.vocabulary.events import (
 )
 from interlock.vocabulary.proposal import Proposal
 from interlock.vocabulary.review import Approval
+from interlock.vocabulary.sealed import PREFIX
 from interlock.vocabulary.verdict import Group
 
 VALUE_CHARS_MAX = 80
@@ -100,6 +102,8 @@ def value(plain: Any) -> str:
         text = "{" + fields(cast("Mapping[str, Any]", plain)) + "}"
     else:
         text = canonical.encode(plain).decode()
+    if PREFIX in text:  # What is sealed is shown opened or as a word, and a part of it would be neither.
+        return text
     return text if len(text) <= VALUE_CHARS_MAX else text[: VALUE_CHARS_MAX - 1] + "…"
 
 
@@ -228,6 +232,8 @@ def message(envelope: Envelope, named: Callable[[str], str] = lambda command: co
         case ResolveBody():
             did = "happened" if body.outcome == "happened" else "did not happen"
             return f"{who} says that {named(body.command)} {did}" + (f": {body.comment}" if body.comment else "")
+        case EraseBody():
+            return f"{who} erases the personal data" + (f": {body.reason}" if body.reason else "")
         case ReserveBody():
             return f"{body.reply_to} asks for {body.amount}, where {body.limit} is the limit"
         case BudgetReplyBody():

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 from interlock.automation.codec import Codec
 from interlock.automation.definition import Definition, snake
-from interlock.automation.shape import Shape, digest_of, schema_id, shape_of
+from interlock.automation.shape import SENSITIVE, Shape, digest_of, schema_id, shape_of
 from interlock.automation.sources import Sources
 from interlock.automation.upcasting import chain_to
 from interlock.releases.manifest import Manifest
@@ -135,6 +135,12 @@ def _differences(cls: type[Any], codec: Codec, before: Shape, sources: Sources, 
 
 def _wider(old: Shape, new: Shape) -> bool:
     """Whether every value of the old type is one of the new: the same, made optional, or with looser bounds."""
+    if SENSITIVE in old and SENSITIVE not in new:
+        return False  # Sealed values would be taken for what they hold.
+    if SENSITIVE in new:
+        # What was stored in the clear is read as it is, and sealed when it is stored again.
+        bare_old, bare_new = _without_mark(old), _without_mark(new)
+        return bare_old == bare_new or _wider(bare_old, bare_new)
     if new["is"] == "optional":
         inner = old["of"] if old["is"] == "optional" else old
         return inner == new["of"] or _wider(inner, new["of"])
@@ -148,6 +154,10 @@ def _wider(old: Shape, new: Shape) -> bool:
         inner = old["of"] == new["of"] or _wider(old["of"], new["of"])
         return inner and _bounds_looser({**old, "of": None}, {**new, "of": None})
     return _bounds_looser(old, new)
+
+
+def _without_mark(shape: Shape) -> Shape:
+    return {key: value for key, value in shape.items() if key != SENSITIVE}
 
 
 def _record_wider(old: Shape, new: Shape) -> bool:

@@ -31,6 +31,7 @@ from interlock.vocabulary import canonical, limits
 from interlock.vocabulary.action import Command
 from interlock.vocabulary.advice import UNREPORTED, Answer, Silence, SilenceWhy, added
 from interlock.vocabulary.events import AnswerBody, Body, Envelope, ResultBody
+from interlock.vocabulary.sealed import is_sealed
 
 SOURCE = "interlock.dispatch"
 """Source of every envelope made here."""
@@ -400,7 +401,7 @@ class Dispatcher:
 
 
 def _too_large(answer: Answer) -> str:
-    if len(answer.rationale) > limits.RATIONALE_CHARS_MAX:
+    if len(answer.rationale) > limits.RATIONALE_CHARS_MAX and not is_sealed(answer.rationale):
         return f"the rationale has {len(answer.rationale)} characters, at most {limits.RATIONALE_CHARS_MAX} are kept"
     try:
         body = canonical.encode(answer)

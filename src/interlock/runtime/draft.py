@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 
 from interlock.kernel.outcome import Step
 from interlock.ports import Due, Quarantined, Unit, Writes
+from interlock.runtime.vault import CaseVault, StoreKeeper
 from interlock.vocabulary import canonical
 from interlock.vocabulary.action import Command
 from interlock.vocabulary.case import CaseRecord
@@ -22,6 +23,7 @@ from interlock.vocabulary.events import Envelope
 from interlock.vocabulary.facts import Facts
 from interlock.vocabulary.ids import CaseId
 from interlock.vocabulary.review import Review
+from interlock.vocabulary.sealed import Seal
 from interlock.vocabulary.timers import TimerRow
 
 
@@ -38,6 +40,7 @@ class Draft:
         "_commands_drop",
         "_held",
         "_known",
+        "_made",
         "_newest",
         "_records",
         "_reviews_drop",
@@ -69,6 +72,7 @@ class Draft:
         self._reviews_put: dict[tuple[CaseId, str], Review] = {}
         self._reviews_drop: dict[tuple[CaseId, str], None] = {}
         self._held: dict[str, None] = {}
+        self._made: dict[CaseId, Seal] = {}
         self.leased: dict[str, int] = {}
 
     # --- reading
@@ -210,6 +214,19 @@ class Draft:
         """Put a message back before everything that waits for its case."""
         self._writes.retried.append(envelope)
 
+    # --- personal data
+
+    def vault(self, case: CaseId, keeper: StoreKeeper) -> CaseVault:
+        """The vault of a turn on this case. A key that the turn is the first to need is committed with it."""
+        vault = keeper.vault(case, self._made.get(case))
+        if vault.made is not None:
+            self._made[case] = vault.made
+        return vault
+
+    def erase(self, case: CaseId) -> None:
+        """Destroy the key of the case's personal data with this unit."""
+        self._writes.seals_erase.append(case)
+
     # --- the result
 
     def writes(self) -> Writes | None:
@@ -232,6 +249,8 @@ class Draft:
         writes.timers_drop.extend(self._timers_drop)
         writes.reviews_put.extend((case, review) for (case, _), review in self._reviews_put.items())
         writes.reviews_drop.extend(self._reviews_drop)
+        if self._made:
+            writes.seals_put.extend(self._made.values())
         changed = (
             writes.entries
             or writes.cases

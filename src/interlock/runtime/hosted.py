@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from interlock.kernel.program import Program
 from interlock.ports import Advisors, Performers
+from interlock.runtime.vault import StoreKeeper
 from interlock.vocabulary import limits
 
 
@@ -16,6 +17,7 @@ class Hosted:
 
     concurrency  calls in flight per dependency, where the release says so
     timeouts     microseconds one call to a dependency may take, where the release says so
+    keeper       opens the vault around each turn, where a type of the automation holds personal data; else None
     """
 
     program: Program
@@ -23,6 +25,7 @@ class Hosted:
     performers: Performers
     concurrency: Mapping[str, int] = field(default_factory=dict[str, int])
     timeouts: Mapping[str, int] = field(default_factory=dict[str, int])
+    keeper: StoreKeeper | None = None
 
 
 def concurrency_of(hosted: Mapping[str, Hosted], dependency: str) -> int:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol, cast
@@ -60,6 +61,9 @@ class Admission(Protocol):
     def event_data(self, type: str, raw: object) -> tuple[Data, str]: ...
     def action_name(self, name: str) -> str: ...
     def call_args(self, action: str, raw: object) -> Data: ...
+    def opened(self, key: str) -> AbstractContextManager[None]:
+        """What is validated within is of this case: personal data in it is sealed."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,8 @@ def call_envelope(
     json_input.check(raw)
     try:
         name = admission.action_name(action)
-        args = admission.call_args(name, raw)
+        with admission.opened(name_text(key, "key")):
+            args = admission.call_args(name, raw)
     except Rejected as error:
         raise Refused(str(error), code="bad_call") from None
     return sealed(

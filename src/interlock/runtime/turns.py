@@ -23,6 +23,7 @@ from typing import Protocol
 
 from msgspec import structs
 
+from interlock.automation.sealing import within
 from interlock.kernel.outcome import Step
 from interlock.kernel.poison import POISON, quarantine, quarantine_id, why_poison
 from interlock.kernel.step import OWN_STEPS, step
@@ -198,8 +199,13 @@ class _Turns:
             if own is not None:
                 done = own(record, envelope, facts)
             else:
-                program = self._cycle.hosted[envelope.automation].program
-                done = self._cycle.guard.run(lambda: step(record, envelope, facts, program))
+                hosted = self._cycle.hosted[envelope.automation]
+                program = hosted.program
+                if hosted.keeper is None:
+                    done = self._cycle.guard.run(lambda: step(record, envelope, facts, program))
+                else:
+                    with within(draft.vault(envelope.case, hosted.keeper)):
+                        done = self._cycle.guard.run(lambda: step(record, envelope, facts, program))
         except POISON as error:
             self._set_aside(record, envelope, why_poison(error))
             return None

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Literal, NoReturn, cast
 
 from interlock.ports import BeginsAs, Caps, Control, Lease, Life, Quarantined, ReadySlots, Receipt, Units
-from interlock.store import control, door, handshake, lives, readiness, reading, relay, workers, writes
+from interlock.store import control, door, handshake, lives, readiness, reading, relay, seals, workers, writes
 from interlock.store.driver import AFTER_COMMIT, BEFORE_COMMIT, Connection, Cut, StatementFaults
 from interlock.store.liveness import FileLiveness, Liveness, MemoryLiveness
 from interlock.store.packing import Packing, known_packing, packing
@@ -44,9 +44,10 @@ from interlock.vocabulary.errors import (
     StoreVersion,
 )
 from interlock.vocabulary.events import Envelope
-from interlock.vocabulary.ids import CaseId
+from interlock.vocabulary.ids import CaseId, slot_of
 from interlock.vocabulary.limits import SLOTS
 from interlock.vocabulary.review import Review
+from interlock.vocabulary.sealed import Seal
 from interlock.vocabulary.task import Task
 
 Durability = Literal["fsync", "quorum", "lazy"]
@@ -350,6 +351,46 @@ class SqliteStore:
     def release(self, id: str) -> bytes | None:
         with self._reading() as db:
             return control.release(db, id)
+
+    # --- keys of personal data
+
+    def seals(self, case: CaseId) -> list[Seal]:
+        with self._reading() as db:
+            return seals.of_case(db, case, slot_of(case, self._caps.n_slots))
+
+    def seal(self, id: str) -> Seal | None:
+        with self._reading() as db:
+            return seals.by_id(db, id)
+
+    def put_seal(self, seal: Seal, subjects: Sequence[str]) -> Seal:
+        with self._writing() as db:
+            return seals.put(db, seal, subjects)
+
+    def cases_about(self, subject: str) -> list[CaseId]:
+        with self._reading() as db:
+            return seals.cases_of(db, subject, self._caps.n_slots)
+
+    def wipe(self, secrets: Sequence[bytes]) -> bool:
+        """Empty the write-ahead log into the file, and look for the keys in every byte of both.
+
+        What `secure_delete` did not reach (a page that was split before) goes when the file is written anew, which
+        takes as long as copying it, and happens only where the search finds something.
+        """
+        if self._path == MEMORY:
+            return True
+        files = [Path(self._path), Path(f"{self._path}-wal")]
+        for rebuild in (False, True):
+            with self._write_lock, self._read_lock, _translated(self._path):
+                if rebuild:
+                    self._writer.execute("VACUUM")
+                busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            if not secrets:
+                return not busy
+            if not any(seals.left_in(file, secrets) for file in files):
+                return True
+            if busy:
+                return False  # Another process reads an older state, so the log cannot be emptied now.
+        return False
 
     # --- reading
 

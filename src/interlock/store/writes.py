@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from interlock.ports import Writes
-from interlock.store import codec, relay
+from interlock.store import codec, relay, seals
 from interlock.store.driver import Connection
 from interlock.store.packing import PLAIN, Packing
 from interlock.store.sql import queries
@@ -71,6 +71,7 @@ def apply(db: Connection, packing: Packing, staged: Staged, *, relaying: bool, n
     _reviews(db, staged)
     _tasks(db, staged)
     _put_back(db, staged)
+    _seals(db, staged)
     relayed = _sends(db, staged, relaying=relaying, n_slots=n_slots)
     for unit, _ in staged:
         if unit.solo_before:
@@ -245,6 +246,16 @@ def _set_aside(db: Connection, staged: Staged) -> None:
             db.execute(QUARANTINE_PUT, (*where, *what))
         for id_ in writes.quarantine_drop:
             db.execute(QUARANTINE_DROP, (unit.slot, id_))
+
+
+def _seals(db: Connection, staged: Staged) -> None:
+    for unit, writes in staged:
+        if writes.seals_put or writes.seals_erase:
+            seals.with_care(db)
+            for seal in writes.seals_put:
+                seals.add(db, seal)
+            for case in writes.seals_erase:
+                seals.erase(db, case, unit.slot, writes.now)
 
 
 def _put_back(db: Connection, staged: Staged) -> None:

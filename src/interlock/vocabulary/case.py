@@ -47,6 +47,7 @@ class CaseRecord(Struct, frozen=True, omit_defaults=True):
     blocked    id of the message in quarantine that later messages wait for
     moved_by   the decision whose effect brought the case into its status; empty when an event did
     events_at  latest `occurred_at` applied, to mark late events
+    erased     when its personal data was erased: nothing of the case moves any more; 0 while it can be read
     """
 
     automation: str
@@ -77,6 +78,7 @@ class CaseRecord(Struct, frozen=True, omit_defaults=True):
     blocked: str = ""
     last_decision: str = ""
     moved_by: str = ""
+    erased: int = 0
 
     @property
     def case(self) -> CaseId:

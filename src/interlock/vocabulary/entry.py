@@ -25,7 +25,7 @@ GENESIS = b"\x00" * 32
 class Entry(Struct, frozen=True, omit_defaults=True):
     """What one turn did.
 
-    kind      turn | quarantined | released (a quarantined message was discarded or retried) | control
+    kind      turn | quarantined | released (a quarantined message was discarded or retried) | erased | control
     facts     in the first entry of a unit; the others cite it by lsn in `facts_at`
     release   under which the turn ran; version: the case's after it
     cause     the message consumed

@@ -5,6 +5,7 @@
         Conflict         the same id came with another body
         NotFound         no such case, decision, review or release
         NotNow           right in form, not possible in this state (closed review, finished case, draining worker)
+          Erased         the personal data of the case was erased: it can't be read, and nothing more is taken
       DefinitionErrors   the author of an automation must change it; all problems at once
       StoreError         the operator must act (disk, permission, version); nothing half-done stays behind
         StoreBusy        try again: another process holds the database
@@ -60,6 +61,12 @@ class NotNow(Refused):
     """Well formed, but the state of the case, review or worker does not permit it."""
 
     code = "not_now"
+
+
+class Erased(NotNow):
+    """The key of this personal data was destroyed: nobody can read it, and the case takes nothing more."""
+
+    code = "erased"
 
 
 @dataclass(frozen=True)

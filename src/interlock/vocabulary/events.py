@@ -155,6 +155,12 @@ class ResolveBody(Struct, frozen=True, tag="resolve", tag_field="kind", omit_def
     comment: str = ""
 
 
+class EraseBody(Struct, frozen=True, tag="erase", tag_field="kind", omit_defaults=True):
+    """An operator erases the case's personal data. Of whom is not said here: the record of an erasure outlives it."""
+
+    reason: str = ""
+
+
 class ReserveBody(Struct, frozen=True, tag="reserve", tag_field="kind", omit_defaults=True):
     """A decision asks the home of (budget, key, window) for capacity. `limit` and `amount` in the budget's integer
     unit, of `scale` digits where it is said.
@@ -212,6 +218,7 @@ Body = (
     | DelegateBody
     | UndelegateBody
     | ResolveBody
+    | EraseBody
     | ReserveBody
     | BudgetReplyBody
     | SettleBody

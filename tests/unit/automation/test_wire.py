@@ -86,6 +86,7 @@ def test_nested_models_refuse_unknown_fields(refunds: Wire) -> None:
         refunds.event_data("RefundRequested", {"ticket": "t", "order": order, "message": ""})
 
 
+@pytest.mark.usefixtures("vault")
 def test_moments_need_a_zone_and_are_stored_in_utc(refunds: Wire) -> None:
     def order(moment: object) -> Any:
         order = {"id": "o1", "total": "5", "delivered_at": moment}
@@ -248,6 +249,7 @@ def test_what_a_checker_says(cheques: Wire) -> None:
         cheques.check_outcome("pay", True)
 
 
+@pytest.mark.usefixtures("vault")
 def test_samples_are_valid(cheques: Wire, refunds: Wire) -> None:
     for wire in (cheques, refunds):
         for event in wire.definition.events.values():

@@ -66,6 +66,7 @@ EXPECTED = {
     errors.Conflict: 1,
     errors.NotFound: 1,
     errors.NotNow: 3,
+    errors.Erased: 3,
     errors.DefinitionErrors: 1,
     errors.StoreError: 4,
     errors.StoreBusy: 4,

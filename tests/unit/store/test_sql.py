@@ -13,7 +13,7 @@ from interlock.store.sql import parse, queries, schema
 
 FOLDER = Path(interlock.store.__file__).parent
 UNIT_FILES = ("unit.py", "writes.py")
-GLOBAL_TABLES = {"meta", "dictionaries", "releases", "workers", "lives"}
+GLOBAL_TABLES = {"meta", "dictionaries", "releases", "workers", "seal_pepper", "lives"}
 PER_SLOT = set(re.findall(r"CREATE TABLE (\w+)", schema)) - GLOBAL_TABLES
 
 

@@ -303,6 +303,39 @@ UPDATE slots SET solo = 0 WHERE slot = ?
 UPDATE commands SET state = 3, due = 0, worker = '', deaths = deaths + ?2 WHERE worker = ?1 AND state = 1
 
 
+-- === keys of personal data ===
+
+-- name: seals_of_case
+SELECT id, secret, made_at, erased_at FROM seals
+WHERE slot = ? AND automation = ? AND key = ? ORDER BY made_at, erased_at = 0, id
+
+-- name: seal
+SELECT automation, key, secret, made_at, erased_at FROM seals WHERE slot = ? AND id = ?
+
+-- name: seal_add
+INSERT INTO seals (slot, id, automation, key, secret, made_at) VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: seal_erase
+-- 1 slot, 2 automation, 3 key, 4 now
+UPDATE seals SET secret = x'', erased_at = ?4
+WHERE slot = ?1 AND automation = ?2 AND key = ?3 AND erased_at = 0
+
+-- name: seal_subject_add
+INSERT INTO seal_subjects (slot, subject, automation, key) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING
+
+-- name: seal_subjects
+SELECT automation, key FROM seal_subjects WHERE slot = ? AND subject = ? ORDER BY automation, key
+
+-- name: seal_subject_drop
+DELETE FROM seal_subjects WHERE slot = ? AND automation = ? AND key = ?
+
+-- name: pepper
+SELECT pepper FROM seal_pepper WHERE only = 1
+
+-- name: pepper_add
+INSERT INTO seal_pepper (only, pepper) VALUES (1, ?) ON CONFLICT DO NOTHING
+
+
 -- === control and releases ===
 
 -- name: control_set

@@ -190,6 +190,11 @@ def units(amount: int, scale: int) -> str:
 # --- about the work ---------------------------------------------------------------------------------------------------
 
 
+def count(number: int, what: str) -> str:
+    """`1 effect`, `3 effects`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def notice(line: str) -> None:
     """Something the user should know that is not the result."""
     _aside("", line)

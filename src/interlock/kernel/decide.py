@@ -23,7 +23,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from interlock.autonomy import certificates
-from interlock.kernel import budgets, deadlines, lifecycle
+from interlock.kernel import budgets, deadlines, lifecycle, lost
 from interlock.kernel.program import Program, Propose, Rejected
 from interlock.kernel.work import Work
 from interlock.policy import BindFailure, Bound, Policy
@@ -37,6 +37,7 @@ from interlock.vocabulary.ids import effect_key
 from interlock.vocabulary.limits import REVIEW_EXPIRES_MS
 from interlock.vocabulary.proposal import Because, Proposal
 from interlock.vocabulary.review import Approval, Review
+from interlock.vocabulary.task import Task
 from interlock.vocabulary.verdict import Group, Outcome, Verdict
 
 _STRICTEST: dict[Outcome, int] = {"allow": 0, "fallback": 1, "escalate": 2, "deny": 3}
@@ -505,12 +506,44 @@ def _permit(work: Work, spec: ActionSpec, decision: Decision, again: Again, loca
 
 
 def make_pending(work: Work, effect: Effect, *, due: int = 0) -> Effect:
-    """The effect may run: put its command. Its start is a turn of its own."""
+    """The effect may run: put its command. Its start is a turn of its own.
+
+    In a case that goes back to a lost life of the store it is in doubt instead, until that is known of it.
+    """
+    if work.record.doubtful and not effect.attempt and not effect.lost:
+        return _doubt_anew(work, effect)
     effect = structs.replace(
         effect, status="pending" if effect.attempt == 0 else "retrying", phase="perform", next_at=due or work.now
     )
     work.put_effect(effect)
     work.put_command(command_of(work, effect))
+    return effect
+
+
+def _doubt_anew(work: Work, effect: Effect) -> Effect:
+    effect = structs.replace(lost.doubted(effect, "decided", work.now), next_at=work.now)
+    work.note(f"{effect.action} does not start: {lost.WHY}")
+    work.put_effect(effect)
+    spec = work.program.actions[effect.action]
+    if spec.can_check:
+        work.put_command(command_of(work, effect))
+    else:
+        group = spec.doubt_group or work.program.review_group.name
+        work.note(f"{group} is asked what became of {effect.action}")
+        work.put_task(
+            Task(
+                id=effect.id,
+                kind="doubt",
+                about=effect.id,
+                group=group,
+                opened_at=work.now,
+                why=lost.WHY,
+                action=effect.action,
+                args=effect.args,
+                key=effect.key,
+                decision=effect.decision,
+            )
+        )
     return effect
 
 

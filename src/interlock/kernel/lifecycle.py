@@ -36,12 +36,12 @@ from interlock.vocabulary.case import CaseRecord
 from interlock.vocabulary.decision import Validity
 
 TRANSITIONS: dict[EffectStatus, frozenset[str]] = {
-    "awaiting_budget": frozenset({"pending", "gone"}),
-    "pending": frozenset({"started", "held", "gone"}),
-    "held": frozenset({"started", "pending", "gone"}),
+    "awaiting_budget": frozenset({"pending", "gone", "in_doubt"}),
+    "pending": frozenset({"started", "held", "gone", "in_doubt"}),
+    "held": frozenset({"started", "pending", "gone", "in_doubt"}),
     "started": frozenset({"done", "failed", "retrying", "in_doubt"}),
     "retrying": frozenset({"started", "held", "done", "failed", "in_doubt", "gone"}),
-    "in_doubt": frozenset({"retrying", "in_doubt", "done", "failed"}),
+    "in_doubt": frozenset({"retrying", "in_doubt", "done", "failed", "pending"}),
 }
 """Status of an effect -> what it may become. `done`, `failed` and `gone` end it and are not stored."""
 

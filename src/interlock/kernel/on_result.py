@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from msgspec import structs
 
-from interlock.kernel import budgets, decide
+from interlock.kernel import budgets, decide, lost
 from interlock.kernel.decide import Origin
 from interlock.kernel.requests import carry_out
 from interlock.kernel.work import Work
@@ -66,6 +66,8 @@ def on_resolve(work: Work, body: ResolveBody) -> None:
         work.note(said + (f": {body.comment}" if body.comment else ""))
         if body.outcome == "happened":
             done(work, effect, body.result)
+        elif effect.lost and not effect.attempt:
+            not_done_yet(work, effect, said)
         else:
             failed(work, effect, said)
     elif task is not None and task.kind == "contradiction":
@@ -100,6 +102,14 @@ def failed(work: Work, effect: Effect, reason: str) -> None:
         work.flag(f"{effect.action} ({effect.decision}) failed: {reason}")
 
 
+def not_done_yet(work: Work, effect: Effect, said: str) -> None:
+    """What a lost life might have done, it has not, and this one has not tried: it is still to be done."""
+    if effect.id in work.record.tasks:
+        work.drop_task(effect.id)
+    work.note(f"{effect.action} is still to be done: {said}")
+    decide.make_pending(work, structs.replace(effect, first_started_at=0, last_started_at=0, reason=said))
+
+
 def doubt(work: Work, effect: Effect, reason: str, *, probing: bool = True) -> None:
     """What became of the attempts so far is unknown, and none may follow for now. The budget stays held. The outside
     is asked where it can be and asking can tell (`probing`); else a person is.
@@ -108,9 +118,9 @@ def doubt(work: Work, effect: Effect, reason: str, *, probing: bool = True) -> N
     work.note(f"{effect.action} is in doubt: {reason}")
     effect = structs.replace(effect, status="in_doubt", reason=reason)
     if probing and spec.can_check and spec.probes:
-        _probe(work, structs.replace(effect, phase="check", probes=0), work.now + spec.probe_first)
+        probe(work, structs.replace(effect, phase="check", probes=0), work.now + spec.probe_first)
     else:
-        _ask_a_person(work, effect, spec, reason)
+        ask_a_person(work, effect, spec, reason)
 
 
 def _settled(work: Work, effect: Effect, how: Literal["happened", "not_happened"]) -> None:
@@ -145,16 +155,20 @@ def _checked(work: Work, effect: Effect, spec: ActionSpec, body: ResultBody) -> 
         done(work, effect, body.result)
     elif body.outcome == "unknown":
         _probe_again(work, effect, spec, body.reason)
+    elif lost.is_unsure(effect, spec):
+        ask_a_person(work, effect, spec, f"not found under the key that is known here; {lost.WHY}")
     elif spec.fenced:
         work.note(f"{effect.action} was not found; making the earlier attempt impossible before another")
-        _probe(work, structs.replace(effect, phase="fence"), work.now)
+        probe(work, structs.replace(effect, phase="fence"), work.now)
     elif work.now < (settled := effect.last_started_at + spec.settle_after):
         work.note(f"{effect.action} was not found; looking again while the earlier attempt can still show itself")
         # Not found is an answer, so these looks are not the ones that end with a person; the last is when it counts.
         due = min(settled, work.now + _pause(spec, effect.probes))
-        _probe(work, structs.replace(effect, probes=min(effect.probes + 1, spec.probes - 1)), due)
+        probe(work, structs.replace(effect, probes=min(effect.probes + 1, spec.probes - 1)), due)
     elif spec.kind == "checkable":
         _attempt_again(work, effect, spec)
+    elif effect.lost and not effect.attempt:
+        not_done_yet(work, effect, "it was not found outside")
     else:
         failed(work, effect, "it was not found outside, and the attempt can no longer show itself")
 
@@ -194,7 +208,8 @@ def _retry(work: Work, effect: Effect, due: int, reason: str) -> None:
 # --- probes, and the person after them
 
 
-def _probe(work: Work, effect: Effect, due: int) -> None:
+def probe(work: Work, effect: Effect, due: int) -> None:
+    """Ask the outside at this moment (microseconds) what became of the effect."""
     effect = structs.replace(effect, next_at=due)
     work.put_effect(effect)
     work.put_command(decide.command_of(work, effect))
@@ -205,10 +220,10 @@ def _probe_again(work: Work, effect: Effect, spec: ActionSpec, reason: str) -> N
     effect = structs.replace(effect, probes=effect.probes + 1, reason=reason)
     if effect.probes >= spec.probes:
         work.note(f"nobody could say what became of {effect.action} ({reason}) in {effect.probes} checks")
-        _ask_a_person(work, effect, spec, f"{effect.probes} checks could not say: {reason}")
+        ask_a_person(work, effect, spec, f"{effect.probes} checks could not say: {reason}")
         return
     work.note(f"nobody could say what became of {effect.action} ({reason}); asking again")
-    _probe(work, effect, work.now + _pause(spec, effect.probes - 1))
+    probe(work, effect, work.now + _pause(spec, effect.probes - 1))
 
 
 def _pause(spec: ActionSpec, probes: int) -> int:
@@ -216,7 +231,7 @@ def _pause(spec: ActionSpec, probes: int) -> int:
     return min(spec.probe_first << min(probes, 62), spec.probe_longest)
 
 
-def _ask_a_person(work: Work, effect: Effect, spec: ActionSpec, why: str) -> None:
+def ask_a_person(work: Work, effect: Effect, spec: ActionSpec, why: str) -> None:
     """Nothing here can find out: the effect stands in doubt until somebody says what became of it."""
     work.put_effect(structs.replace(effect, next_at=0))
     work.drop_command(effect.id)

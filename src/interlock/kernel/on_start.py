@@ -32,7 +32,8 @@ def on_start(work: Work, body: StartBody) -> None:
         _hold(work, effect)
         return
     spec = work.program.actions[effect.action]
-    if effect.attempt and spec.kind == "idempotent" and work.now >= effect.first_started_at + spec.key_valid_for:
+    begun = effect.first_started_at
+    if begun and spec.kind == "idempotent" and work.now >= begun + spec.key_valid_for:
         on_result.doubt(work, effect, "its key may be forgotten outside, so another attempt could be a second effect")
         return
     why = _outdated(work, effect) or (len(work.record.effects) > 1 and _doubled(work, effect))
@@ -65,6 +66,8 @@ def _hold(work: Work, effect: Effect) -> None:
     if effect.status != "held" and effect.attempt == 0:
         work.change_effect(effect, status="held")
     why = "the clock is in question" if work.facts.frozen_clock else "a pause is in force"
+    if work.facts.recovering:
+        why = "the store is in recovery"
     work.note(f"{effect.action} is held: {why}")
     work.held.append(work.full(effect.id))
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from interlock.kernel import on_advice, on_budget, on_event, on_handling, on_result, on_review, on_start
+from interlock.kernel import lost, on_advice, on_budget, on_event, on_handling, on_recover, on_result, on_review, on_start
 from interlock.kernel.accounts import step_budget
 from interlock.kernel.erasure import after_erasure
 from interlock.kernel.outcome import Step
@@ -28,6 +28,7 @@ from interlock.vocabulary.events import (
     Envelope,
     EventBody,
     HandlingBody,
+    RecoverBody,
     ResolveBody,
     ResultBody,
     StartBody,
@@ -90,6 +91,10 @@ def _current(record: CaseRecord, program: Program) -> CaseRecord:
 
 def _turn(work: Work, message: Envelope) -> None:
     body = message.body
+    if work.facts.paused or work.record.doubtful:
+        doubtful = lost.is_doubtful(work.record, message, work.facts)
+        if doubtful != work.record.doubtful:
+            work.set(doubtful=doubtful)
     if not work.record.opened and isinstance(body, EventBody) and body.type not in work.program.opening:
         _park(work, message)
         return
@@ -112,6 +117,8 @@ def _turn(work: Work, message: Envelope) -> None:
             on_handling.on_handling(work, body)
         case ResolveBody():
             on_result.on_resolve(work, body)
+        case RecoverBody():
+            on_recover.on_recover(work, body)
         case BudgetReplyBody():
             on_budget.on_budget_reply(work, body)
         case WakeBody():

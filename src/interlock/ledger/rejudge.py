@@ -302,6 +302,8 @@ def effects_again(before: Plain, after: Plain, entry: Entry, past: Past, release
         old = was.get(name)
         if old is effect or old == effect:
             continue
+        if effect.get("lost") and not (old or {}).get("lost") and not after.get("doubtful"):
+            yield "start", f"{effect['action']} ({name}) is said to go back to a lost life; its case does not."
         attempts = effect.get("attempt", 0) - (old or {}).get("attempt", 0)
         if attempts == 0 or "decision" not in effect:
             # Without its decision it is the rest of an effect whose first entry could not be read: that is reported.
@@ -314,7 +316,7 @@ def effects_again(before: Plain, after: Plain, entry: Entry, past: Past, release
             yield "once", f"{effect['action']} ({name}) is to run once and was started again."
     ended: Mapping[str, str] = after.get("closed", {})
     for name, effect in was.items():
-        if name not in now and ended.get(name) == "happened" and not effect.get("attempt"):
+        if name not in now and ended.get(name) == "happened" and not (effect.get("attempt") or effect.get("lost")):
             yield "start", f"{effect['action']} ({name}) is said to have taken effect and was never started."
 
 

@@ -23,6 +23,7 @@ from interlock.vocabulary.events import (
     EraseBody,
     EventBody,
     HandlingBody,
+    RecoverBody,
     ReserveBody,
     ResolveBody,
     ResultBody,
@@ -234,6 +235,14 @@ def message(envelope: Envelope, named: Callable[[str], str] = lambda command: co
             return f"{who} says that {named(body.command)} {did}" + (f": {body.comment}" if body.comment else "")
         case EraseBody():
             return f"{who} erases the personal data" + (f": {body.reason}" if body.reason else "")
+        case RecoverBody():
+            return {
+                "begun": "the store was put back to an earlier state: recovery begins",
+                "ended": f"{who} ends the recovery",
+                "restored": "the store was put back to an earlier state",
+                "settle": "what may have been done in the lost time is looked for",
+                "nothing_lost": f"{who} says that nothing was lost",
+            }[body.what] + (f": {body.comment}" if body.comment else "")
         case ReserveBody():
             return f"{body.reply_to} asks for {body.amount}, where {body.limit} is the limit"
         case BudgetReplyBody():

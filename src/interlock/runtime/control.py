@@ -27,7 +27,7 @@ from interlock.vocabulary.events import (
     SettleBody,
     WakeBody,
 )
-from interlock.vocabulary.facts import Facts
+from interlock.vocabulary.facts import RECOVERED, RECOVERING, Facts
 from interlock.vocabulary.ids import CaseId, slot_of
 from interlock.vocabulary.review import Review
 
@@ -79,10 +79,10 @@ CLOCK = "clock:"
 def accept_clock(store: Store, wall: int) -> Control:
     """Say that the wall clock (microseconds) is right after a jump ahead; every worker on this store goes on."""
     mark = f"{CLOCK}{wall}"
-    return _change(store, lambda paused: [*(one for one in paused if not one.startswith(CLOCK)), mark])
+    return change(store, lambda paused: [*(one for one in paused if not one.startswith(CLOCK)), mark])
 
 
-def _change(store: Store, change: Callable[[Sequence[str]], Iterable[str]]) -> Control:
+def change(store: Store, change: Callable[[Sequence[str]], Iterable[str]]) -> Control:
     """Change the pauses in force as they are at that moment: somebody else's change is never lost."""
     while True:
         before = store.control()
@@ -99,7 +99,12 @@ def clock_accepted_at(control: Control) -> int:
 
 def in_force(control: Control) -> tuple[str, ...]:
     """The pauses in force, as an operator named them."""
-    return tuple(one for one in control.paused if not one.startswith(CLOCK))
+    return tuple(one for one in control.paused if not is_mark(one))
+
+
+def is_mark(one: str) -> bool:
+    """Whether this stands among the pauses and is none that an operator named: the clock's, or a recovery's."""
+    return one == RECOVERING or one.startswith((CLOCK, RECOVERED))
 
 
 def pause(store: Store, scopes: Sequence[str]) -> Paused:
@@ -108,7 +113,7 @@ def pause(store: Store, scopes: Sequence[str]) -> Paused:
         raise Refused(
             "A pause needs a scope.", code="bad_scope", hint="Write all, an automation, or automation/action."
         )
-    control = _change(store, lambda paused: [*paused, *scopes])
+    control = change(store, lambda paused: [*paused, *scopes])
     return Paused(control, tuple(started(store, scopes)))
 
 
@@ -116,9 +121,9 @@ def resume(store: Store, scopes: Sequence[str]) -> Paused:
     """End these pauses (no scopes: all of them). What they held is judged again where it has become too old."""
 
     def without(paused: Sequence[str]) -> list[str]:
-        return [one for one in paused if one.startswith(CLOCK) or (scopes and one not in scopes)]
+        return [one for one in paused if is_mark(one) or (scopes and one not in scopes)]
 
-    return Paused(_change(store, without))
+    return Paused(change(store, without))
 
 
 def started(store: Store, scopes: Sequence[str]) -> list[Started]:

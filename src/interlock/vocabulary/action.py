@@ -83,6 +83,12 @@ class Reservation(Struct, frozen=True, omit_defaults=True):
 EffectStatus = Literal["awaiting_budget", "pending", "held", "started", "retrying", "in_doubt"]
 
 
+LostAs = Literal["", "pending", "held", "started", "retrying", "in_doubt", "decided"]
+"""What an effect was when it was doubted because its store had been put back to an earlier state. `decided`: decided
+since, from what goes back to before.
+"""
+
+
 class Effect(Struct, frozen=True, omit_defaults=True):
     """A decided action in a case until its outcome is settled. `kernel.lifecycle` holds its state machine.
 
@@ -92,6 +98,7 @@ class Effect(Struct, frozen=True, omit_defaults=True):
     approvals  of the review that permitted it, and the groups they discharge: a later judgement counts them again
     start_before  a perform that starts later is judged again first (microseconds)
     waiting_since when it first found a budget exhausted that is to be waited for; 0 when it does not wait
+    lost       it may have been carried out in a life of the store that was lost (`kernel.lost`)
     """
 
     id: str
@@ -117,6 +124,7 @@ class Effect(Struct, frozen=True, omit_defaults=True):
     reason: str = ""
     proposal: Proposal | None = None
     waiting_since: int = 0
+    lost: LostAs = ""
 
 
 class Past(Struct, frozen=True, omit_defaults=True):

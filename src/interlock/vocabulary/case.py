@@ -46,6 +46,7 @@ class CaseRecord(Struct, frozen=True, omit_defaults=True):
     changed_at_version  the turn that last changed state or status
     blocked    id of the message in quarantine that later messages wait for
     moved_by   the decision whose effect brought the case into its status; empty when an event did
+    doubtful   something open in it goes back to a life of the store that was lost (`kernel.lost`)
     events_at  latest `occurred_at` applied, to mark late events
     erased     when its personal data was erased: nothing of the case moves any more; 0 while it can be read
     """
@@ -79,6 +80,7 @@ class CaseRecord(Struct, frozen=True, omit_defaults=True):
     last_decision: str = ""
     moved_by: str = ""
     erased: int = 0
+    doubtful: bool = False
 
     @property
     def case(self) -> CaseId:

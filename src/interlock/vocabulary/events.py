@@ -161,6 +161,23 @@ class EraseBody(Struct, frozen=True, tag="erase", tag_field="kind", omit_default
     reason: str = ""
 
 
+RecoveryStep = Literal["begun", "ended", "restored", "settle", "nothing_lost"]
+
+
+class RecoverBody(Struct, frozen=True, tag="recover", tag_field="kind", omit_defaults=True):
+    """An operator's order after the store was put back to an earlier state.
+
+    what    begun, ended   the mode itself, recorded in a case of its own
+            restored       what was under way in this case is in doubt
+            settle         find out what can be found out
+            nothing_lost   nothing ran after the state that was restored: go on
+    """
+
+    what: RecoveryStep
+    incarnation: str
+    comment: str = ""
+
+
 class ReserveBody(Struct, frozen=True, tag="reserve", tag_field="kind", omit_defaults=True):
     """A decision asks the home of (budget, key, window) for capacity. `limit` and `amount` in the budget's integer
     unit, of `scale` digits where it is said.
@@ -219,6 +236,7 @@ Body = (
     | UndelegateBody
     | ResolveBody
     | EraseBody
+    | RecoverBody
     | ReserveBody
     | BudgetReplyBody
     | SettleBody

@@ -20,7 +20,10 @@ BUDGETS = "interlock.budgets"
 PEOPLE = "interlock.people"
 """The automation whose cases are people, by name: who decides for them while they are away."""
 
-OWN = frozenset({BUDGETS, PEOPLE})
+RECOVERY = "interlock.recovery"
+"""The automation whose cases are the lives of a store that began with a recovery, by their incarnation."""
+
+OWN = frozenset({BUDGETS, PEOPLE, RECOVERY})
 """The interlock's own automations: no code of a user runs in their cases, and every worker hosts them."""
 
 

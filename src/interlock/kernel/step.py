@@ -12,7 +12,17 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from interlock.kernel import lost, on_advice, on_budget, on_event, on_handling, on_recover, on_result, on_review, on_start
+from interlock.kernel import (
+    lost,
+    on_advice,
+    on_budget,
+    on_event,
+    on_handling,
+    on_recover,
+    on_result,
+    on_review,
+    on_start,
+)
 from interlock.kernel.accounts import step_budget
 from interlock.kernel.erasure import after_erasure
 from interlock.kernel.outcome import Step

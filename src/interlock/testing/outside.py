@@ -39,10 +39,13 @@ class Booking:
 class Conduct:
     """How an action's outside behaves.
 
-    happens: it takes effect; refuses: NotDone; loses_reply: it takes effect and nobody hears of it.
+    happens: it takes effect; refuses: NotDone; loses_reply: it takes effect and nobody hears of it; fails: nobody
+    hears of it and it does not; hangs: nothing comes back for now.
+    mute: whoever asks what became of an effect gets no answer.
     """
 
-    mode: Literal["happens", "refuses", "loses_reply", "fails"] = "happens"
+    mode: Literal["happens", "refuses", "loses_reply", "fails", "hangs"] = "happens"
+    mute: bool = False
     result: Any = None
     reason: str = ""
 
@@ -76,6 +79,7 @@ class Outside:
     conduct: dict[str, Conduct] = field(default_factory=dict[str, Conduct])
     books: list[Booking] = field(default_factory=list[Booking])
     fenced: set[str] = field(default_factory=set[str])
+    called: list[Command] = field(default_factory=list[Command])
     asked: list[Command] = field(default_factory=list[Command])
     thinking: list[tuple[Command, asyncio.Future[None]]] = field(
         default_factory=list[tuple[Command, "asyncio.Future[None]"]]
@@ -137,6 +141,9 @@ class Outside:
 
     async def perform(self, command: Command) -> Any:
         conduct = self.conduct.get(command.action, Conduct())
+        self.called.append(command)
+        if conduct.mode == "hangs":
+            await asyncio.get_running_loop().create_future()
         if conduct.mode == "refuses":
             raise NotDone(conduct.reason or "refused in this test")
         if conduct.mode == "fails":
@@ -146,22 +153,26 @@ class Outside:
         action = self.release.loaded.definition.actions[command.action]
         known = next((one for one in self.books if one.key == command.effect_key), None)
         if known is None or action.spec.kind != "idempotent":
-            booking = Booking(
-                CaseId(command.automation, command.key),
-                command.id,
-                command.action,
-                command.data,
-                command.effect_key,
-                command.attempt,
-                self._result(command.action, conduct),
-            )
-            self.books.append(booking)
-            if self.booked(booking):
+            known = self.book(command)
+            if self.booked(known):
                 raise Lost("the worker died")
-            known = booking
         if conduct.mode == "loses_reply":
             raise Lost(conduct.reason or "the reply was lost in this test")
         return known.result
+
+    def book(self, command: Command) -> Booking:
+        """It takes effect, whether or not anybody waits for it."""
+        booking = Booking(
+            CaseId(command.automation, command.key),
+            command.id,
+            command.action,
+            command.data,
+            command.effect_key,
+            command.attempt,
+            self._result(command.action, self.conduct.get(command.action, Conduct())),
+        )
+        self.books.append(booking)
+        return booking
 
     def _result(self, action: str, conduct: Conduct) -> Any:
         wire = self.release.loaded.wire
@@ -171,6 +182,8 @@ class Outside:
         return wire.result_plain(action, value)
 
     async def check(self, command: Command) -> tuple[bool, Any]:
+        if self.conduct.get(command.action, Conduct()).mute:
+            raise Lost("nobody could say, in this test")
         found = next((one for one in self.books if one.key == command.effect_key), None)
         return (False, None) if found is None else (True, found.result)
 

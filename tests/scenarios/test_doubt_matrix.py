@@ -61,7 +61,7 @@ class Played:
     # --- the world
 
     def conduct(self, mode: Any = "happens", *, mute: bool = False) -> None:
-        self.outside.conduct[self.action] = Conduct(mode, mute)
+        self.outside.conduct[self.action] = Conduct(mode, mute=mute)
 
     def ask(self, *, settle: bool = True) -> None:
         made = event_envelope(

@@ -122,7 +122,7 @@ def _settle(state: State, body: SettleBody) -> tuple[State, str]:
     if body.reservation in state.get("waiting", ()):
         return _no_longer_waiting(state, (body.reservation,)), f"{body.reservation} no longer waits"
     if body.reservation not in state["held"]:
-        return state, f"{body.reservation} holds nothing here"
+        return _after_all(state, body) if body.charged else (state, f"{body.reservation} holds nothing here")
     state, unit = _in_scale(state, body.scale)
     charged = body.charged * unit
     amount, bucket = state["held"][body.reservation]
@@ -140,6 +140,17 @@ def _settle(state: State, body: SettleBody) -> tuple[State, str]:
     }
     note = f"charged {charged} of {amount} for {body.reservation}"
     return state, f"{note}; an overrun of {over}" if over else note
+
+
+def _after_all(state: State, body: SettleBody) -> tuple[State, str]:
+    """It was given back and has been used all the same, as a person found out: spent, and an overrun whole, for nothing
+    was kept free for it. A rolling window charges it to its newest bucket.
+    """
+    state, unit = _in_scale(state, body.scale)
+    charged, bucket = body.charged * unit, str(state.get("bucket", 0))
+    spent = {**state["spent"], bucket: state["spent"].get(bucket, 0) + charged}
+    state = {**state, "spent": spent, "overrun": state["overrun"] + charged}
+    return state, f"charged {charged} for {body.reservation}, which had been given back; an overrun of {charged}"
 
 
 def _call_waiting(state: State, account: str) -> tuple[State, list[tuple[CaseId, BudgetReplyBody]]]:

@@ -140,6 +140,16 @@ def charge(work: Work, effect: Effect, result: Any) -> None:
             settle_one(work, one, _used(work, effect, one, result))
 
 
+def charge_after_all(work: Work, effect: Effect) -> None:
+    """Its reservations were given back, and now it is known to have taken place: charge them, whatever is left."""
+    for one in effect.reservations:
+        if one.granted and one.amount:
+            what = f"{effect.action} ({effect.decision}) used {one.amount} that had been given back"
+            work.flag(f"Overrun of budget {one.budget}: {what}.")
+            body = SettleBody(one.id, one.amount, one.scale)
+            work.send(CaseId(BUDGETS, one.account), f"after_all:{one.id}:{work.record.version}", body)
+
+
 def _used(work: Work, effect: Effect, one: Reservation, result: Any) -> int:
     spec = _spec(work.program, one.budget)
     if not spec.settle:

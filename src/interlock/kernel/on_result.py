@@ -354,6 +354,7 @@ def _correct(work: Work, task: Task, outcome: Literal["happened", "not_happened"
     work.note(f"{effect.action} ({effect.decision}) is taken to have {_WORDS[outcome]} {again}from now on")
     if outcome == "happened":
         work.remember(effect)
+        budgets.charge_after_all(work, effect)
     else:
         _forget(work, effect)
 

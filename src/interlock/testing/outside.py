@@ -45,9 +45,9 @@ class Conduct:
     """
 
     mode: Literal["happens", "refuses", "loses_reply", "fails", "hangs"] = "happens"
-    mute: bool = False
     result: Any = None
     reason: str = ""
+    mute: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ INVARIANT: nothing an advisor returns reaches a case but as a validated Answer.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -45,11 +46,17 @@ class FunctionAdvisor:
 
 @dataclass(frozen=True)
 class StubAdvisor:
-    """Always the same answer, from configuration: for trials, benchmarks and the first day of an automation."""
+    """Always the same answer, from configuration: for trials, benchmarks and the first day of an automation.
+
+    delay   microseconds that it takes
+    """
 
     value: Answer
+    delay: int = 0
 
     async def answer(self, command: Command) -> Answer:
+        if self.delay:
+            await asyncio.sleep(self.delay / 1_000_000)
         return self.value
 
 

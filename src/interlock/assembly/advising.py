@@ -160,9 +160,9 @@ def stub(release: Release, question: str, spec: AdvisorSpec) -> StubAdvisor:
     """A stub's fixed answer, from its table in release.toml: `value`, and perhaps `score` and `rationale`."""
     try:
         value = release.loaded.wire.answer_value(question, spec.options.get("value"))
-        return StubAdvisor(
-            Answer(value, score_micro(spec.options.get("score")), str(spec.options.get("rationale", "stub")))
-        )
+        score = score_micro(None if (told := spec.options.get("score")) is None else Decimal(told))
+        answer = Answer(value, score, str(spec.options.get("rationale", "stub")))
+        return StubAdvisor(answer, int(spec.options.get("delay", 0)))
     except Rejected as error:
         message = f"[advisors.{spec.name}] value is no answer to {question}: {error}"
         raise DefinitionErrors(

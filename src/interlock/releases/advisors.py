@@ -96,7 +96,10 @@ def _advisor(one: Table, name: str) -> AdvisorSpec:
             options = _where(one, "url")
             _take(one, options, "score", _score(one, kind))
         case "stub":
-            options = {key: plain(one.take(key)) for key in ("value", "score", "rationale", "delay") if one.has(key)}
+            options = {key: plain(one.take(key)) for key in ("value", "score", "rationale") if one.has(key)}
+            if "score" in options:
+                one.share("score")
+            _take(one, options, "delay", one.duration("delay", 0))
             if "value" not in options:
                 one.note(None, "a stub advisor needs `value`, the answer it always gives.")
         case "code":

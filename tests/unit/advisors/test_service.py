@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from interlock.ports import Garbled, NoAdvice, Unavailable
+from interlock.vocabulary.errors import DefinitionErrors
 from tests.modelserver import ModelServer, as_json, failure
 from tests.unit.advisors.asking import FIELDS, REFUND, ask
 
@@ -67,3 +69,15 @@ def test_a_service_that_fails_or_hangs(server: ModelServer) -> None:
     server.play(as_json({"value": REFUND}, pause=30))
     with pytest.raises(NoAdvice, match=r"no answer within 0\.5 s"):
         ask(service(server.url), timeout_s=0.5)
+
+
+def test_a_stub_answers_alike_and_takes_the_time_that_it_is_said_to_take() -> None:
+    stub = '[advisors.model]\nkind = "stub"\nvalue = { action = "reply", text = "Hello" }\nscore = 0.29\n'
+    begun = time.monotonic()
+    answer = ask(stub + 'delay = "300ms"\n')
+    assert (answer.value, answer.score) == ({"action": "reply", "text": "Hello"}, 290_000)
+    assert time.monotonic() - begun >= 0.3
+    with pytest.raises(
+        DefinitionErrors, match=r"value is no answer to Triage: text: Field required"
+    ):
+        ask(stub.replace(', text = "Hello"', ""))

@@ -67,6 +67,7 @@ def test_certificates_are_strictest_first() -> None:
 
 
 CHAT = '[advisors.svm]\nkind = "chat"\nbase_url = "https://a.example/v1"\nmodel = "m"\n'
+STUB = '[advisors.svm]\nkind = "stub"\nvalue = { amount = "5" }\n'
 BUDGET = '[budgets.x]\nfor = "pay"\nsum = "proposal.amount"\nmax = 5\n'
 VOUCHED = '[[autonomy.pay.vouched]]\nby = "a"\nreason = "b"\nuntil = 2027-12-31\n'
 
@@ -98,6 +99,8 @@ MISTAKES = [
     (CHAT + 'structured = "xml"\n', 7, "`structured` is 'xml'. It is one of json_schema, json_object, none"),
     (CHAT + "price = { input = 1 }\n", 7, "a price has three parts"),
     (CHAT + "votes = 5\n", 7, "unknown key `votes`"),
+    (STUB + "score = 2\n", 6, "`score` must be a number from 0 to 1"),
+    (STUB + "delay = 5\n", 6, "`delay` must be a duration such as"),
     ('[advisors.svm]\nkind = "http"\n', 3, "an http advisor needs `url`"),
     ('[advisors.svm]\nkind = "pydantic-ai"\nprompt = "p"\n', 3, "a pydantic-ai advisor needs `model`"),
     ('[advisors.svm]\nkind = "pydantic-ai"\nscore = "logprob"\n', 5, "`score` is 'logprob'"),

@@ -11,13 +11,13 @@ from typing import Any
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from interlock.policy import BoolType, Bound, DecimalType, EnumType, IntType, StringType
+from interlock.policy import BoolType, Bound, DecimalType, EnumType, IntType, StringType, lint
 from interlock.policy.contrast import contrast
 from interlock.policy.policy import Policy
 from interlock.policy.proof import compare
 from interlock.policy.proof.question import Question, Undecided
 from interlock.policy.proof.smt import Unknown
-from interlock.policy.rules import unlike, verdict_text
+from interlock.policy.rules import combine, unlike, verdict_text
 from tests.properties.test_policy_kernel import ACTIONS, bound_of, document, loaded, raw_inputs, rule_lists
 
 OUTCOMES = ("deny", "escalate", "fallback", "allow")
@@ -29,7 +29,7 @@ def verdict_of(policy: Policy, question: Question, data: Any) -> str:
     return policy.judge(bounds[0]).outcome
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.data(), rule_lists(), ACTIONS)
 def test_what_the_solver_finds_is_confirmed_and_what_it_excludes_never_happens(
     data: st.DataObject, rules: list[dict[str, Any]], action: str
@@ -58,7 +58,7 @@ def test_what_the_solver_finds_is_confirmed_and_what_it_excludes_never_happens(
         assert verdict.outcome in possible | undecided, (verdict_text(verdict), bound, policy.source)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.data(), rule_lists(), ACTIONS)
 def test_two_versions_that_some_input_tells_apart_are_never_called_equivalent(
     data: st.DataObject, rules: list[dict[str, Any]], action: str
@@ -82,7 +82,7 @@ def test_two_versions_that_some_input_tells_apart_are_never_called_equivalent(
             assert (action, verdicts[0].outcome, verdicts[1].outcome) in classes or found.undecided
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.data(), rule_lists(), ACTIONS)
 def test_one_input_that_can_flip_a_verdict_alone_is_found_with_its_nearest_value(
     data: st.DataObject, rules: list[dict[str, Any]], action: str
@@ -125,3 +125,26 @@ def test_one_input_that_can_flip_a_verdict_alone_is_found_with_its_nearest_value
             ]
             there = question.variables.there(slot.path)
             assert solver.ask(others, *fixed, *nearer, there) is None, (slot.path, nearest, values, policy.source)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.data(), rule_lists(), ACTIONS)
+def test_what_is_remarked_on_without_a_solver_is_so(
+    data: st.DataObject, rules: list[dict[str, Any]], action: str
+) -> None:
+    policy = loaded(document(rules))
+    assume(policy is not None)
+    assert policy is not None
+    flagged = {one.line: one.code for one in lint(policy) if one.code not in ("impossible", "always")}
+    for _ in range(8):
+        verdict = policy.judge(bound_of(policy, action, data.draw(raw_inputs(action))))
+        for bit, rule in enumerate(policy.rules):
+            code = flagged.get(rule.line)
+            held, excused = verdict.mask >> bit & 1, verdict.excused >> bit & 1
+            assert not (code == "unreachable" and held), (rule, policy.source)
+            assert not (code == "excused" and held and not excused), (rule, policy.source)
+            if code in ("hidden", "conflict"):
+                without = combine(
+                    policy.rules, policy.default, verdict.mask & ~(1 << bit), verdict.excused & ~(1 << bit)
+                )
+                assert not unlike(verdict, without), (rule, policy.source)

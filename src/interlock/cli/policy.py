@@ -8,7 +8,7 @@ import click
 
 from interlock.cli import exits, proofs, screen
 from interlock.cli.options import Group, Invocation, command
-from interlock.cli.policyfiles import read_policy
+from interlock.cli.policyfiles import document_of, read_named, read_policy, text_of
 from interlock.vocabulary.errors import NotFound
 
 if TYPE_CHECKING:
@@ -32,15 +32,38 @@ def policy() -> None:
 )
 @click.argument("file", required=False)
 def check(inv: Invocation, file: str | None) -> None:
-    """Find every mistake in a policy: file, line, column and what to write instead."""
-    found = read_policy(inv, file)
+    """Find every mistake in a policy: file, line, column and what to write instead.
+
+    Mistakes that keep it from loading, and what its author cannot have meant: comparisons that never or always hold,
+    rules that no input satisfies, rules that others hide. Anything found ends with exit code 1.
+    """
+    from interlock.policy import PolicyErrors, lint
+
+    try:
+        found = read_policy(inv, file)
+    except PolicyErrors as errors:
+        everything = (*errors.diagnostics, *errors.remarks)
+        raise PolicyErrors(sorted(everything, key=lambda one: (one.line, one.column))) from None
+    remarks = lint(found)
     if inv.json:
-        screen.document({"ok": True, "policy": found.name, "hash": found.hash, "rules": len(found.rules)})
-        return
-    screen.text(
-        f"{found.name}: ok, {len(found.rules)} rules, {len(found.invariants)} invariants, {len(found.tests)} tests, "
-        f"hash {found.hash[:12]}"
-    )
+        screen.document(
+            {
+                "ok": not remarks,
+                "policy": found.name,
+                "hash": found.hash,
+                "rules": len(found.rules),
+                "remarks": [{"code": one.code, **exits.problem_data(one)} for one in remarks],
+            }
+        )
+    elif remarks:
+        screen.problems(remarks)
+    else:
+        screen.text(
+            f"{found.name}: ok, {len(found.rules)} rules, {len(found.invariants)} invariants, "
+            f"{len(found.tests)} tests, hash {found.hash[:12]}"
+        )
+    if remarks:
+        click.get_current_context().exit(exits.WRONG)
 
 
 @command(
@@ -93,16 +116,31 @@ def test(inv: Invocation, file: str | None) -> None:
 
 @command(
     name="schema",
-    examples="interlock policy schema\ninterlock policy schema --json",
+    examples="""
+        interlock policy schema
+        interlock policy schema --json
+        interlock policy schema --document > policy.schema.json
+    """,
     codes=[exits.WRONG],
     db=False,
 )
 @click.argument("file", required=False)
-def schema(inv: Invocation, file: str | None) -> None:
-    """Print what a policy may read, and its bounds: derived from the automation's types."""
-    from interlock.policy import schema_text
+@click.option("--document", is_flag=True, help="The JSON Schema of the document itself, for editors.")
+def schema(inv: Invocation, file: str | None, document: bool) -> None:
+    """Print what a policy may read, and its bounds: derived from the automation's types.
 
-    found = read_policy(inv, file)
+    With --document the JSON Schema of policy documents: an editor completes keys, actions and groups with it, and
+    marks what does not belong while it is written.
+    """
+    from interlock.policy import schema_text
+    from interlock.policy.editor import document_schema
+
+    named = read_named(inv, file)
+    found = named.policy
+    if document:
+        alone = named.certificates is None
+        screen.document(document_schema(None if alone else found.schema, fallbacks=named.fallbacks))
+        return
     if inv.json:
         screen.document(found.schema.to_data())
     else:
@@ -194,7 +232,63 @@ def _reason(rule: Rule) -> str:
     return f"  # {rule.reason}" if rule.reason else ""
 
 
-for one in (check, test, schema, describe, *proofs.COMMANDS):
+@command(
+    name="explain",
+    examples="interlock policy explain\ninterlock policy explain --table > rules.md",
+    codes=[exits.WRONG],
+    db=False,
+)
+@click.argument("file", required=False)
+@click.option("--table", is_flag=True, help="A decision table in Markdown instead of sentences.")
+def explain(inv: Invocation, file: str | None, table: bool) -> None:
+    """Put a policy in plain sentences, or in a decision table, for people who do not read code."""
+    from interlock.policy import plain
+
+    found = read_policy(inv, file)
+    if inv.json:
+        data = [{name: getattr(row, name) for name in row.__dataclass_fields__} for row in plain.rows(found)]
+        screen.document({"policy": found.name, "hash": found.hash, "rows": data})
+    elif table:
+        screen.text(plain.table(found).rstrip("\n"))
+    else:
+        screen.prose(plain.sentences(found).rstrip("\n"))
+
+
+@command(
+    name="fmt",
+    examples="""
+        interlock policy fmt
+        interlock policy fmt --check refunds/policy.yaml
+    """,
+    codes=[exits.WRONG, exits.OPERATOR],
+    db=False,
+)
+@click.argument("file", required=False)
+@click.option("--check", "check_", is_flag=True, help="Write nothing; exit code 1 if the file is not in the layout.")
+def fmt(inv: Invocation, file: str | None, check_: bool) -> None:
+    """Put a policy document into the one layout: indentation, spaces, empty lines, the order of a rule's keys.
+
+    Comments stay where they belong, and what the policy says does not change; formatting twice is formatting once.
+    """
+    from interlock.policy.layout import layout
+
+    document = document_of(inv, file)
+    before = text_of(document)
+    after = layout(before, file=str(document))
+    changed = before != after
+    if changed and not check_:
+        document.write_bytes(after.encode("utf-8"))
+    if inv.json:
+        screen.document({"file": str(document), "changed": changed, "written": changed and not check_})
+    elif changed:
+        screen.text(f"{document}: {'would be formatted' if check_ else 'formatted'}")
+    else:
+        screen.text(f"{document}: is in the layout")
+    if changed and check_:
+        click.get_current_context().exit(exits.WRONG)
+
+
+for one in (check, fmt, explain, test, schema, describe, *proofs.COMMANDS):
     policy.add_command(one)
 
 COMMANDS: dict[str, click.Command] = {"policy": policy}

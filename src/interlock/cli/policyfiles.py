@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interlock.cli.options import Invocation
-from interlock.vocabulary.errors import NotFound
+from interlock.vocabulary.errors import NotFound, Refused
 
 if TYPE_CHECKING:
     from interlock.policy import Policy
@@ -27,6 +27,7 @@ class Named:
     policy: Policy
     certificates: Mapping[str, Sequence[Certificate]] | None = None
     final: frozenset[str] = field(default_factory=frozenset[str])
+    fallbacks: frozenset[str] = field(default_factory=frozenset[str])
 
 
 def document_of(inv: Invocation, file: str | None) -> Path:
@@ -38,6 +39,15 @@ def document_of(inv: Invocation, file: str | None) -> Path:
     if not document.exists():
         raise NotFound(f"There is no policy.yaml in {path}.", hint="Name a policy file or an automation's folder.")
     return document
+
+
+def text_of(document: Path) -> str:
+    """What a document holds. Raises Refused where it is no UTF-8 text."""
+    try:
+        return document.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        hint = "Save it as UTF-8."
+        raise Refused(f"{document} is no UTF-8 text (byte {error.start}).", code="bad_text", hint=hint) from None
 
 
 def read_policy(inv: Invocation, file: str | None) -> Policy:
@@ -53,24 +63,25 @@ def read_named(inv: Invocation, file: str | None) -> Named:
     beside = path if path.is_dir() else path.parent
     if path.exists() and (beside / "automation.py").exists() and (path.is_dir() or path.name == "policy.yaml"):
         loaded = load_folder(beside)
-        return Named(loaded.policy, loaded.spec.certificates, _final(loaded))
+        return _beside(loaded, loaded.policy)
     document = document_of(inv, file)
     from interlock.policy import load
 
-    text = document.read_text(encoding="utf-8")
+    text = text_of(document)
     if not _has_schema(text):
         for folder in (document.parent, Path(inv.app)):
             if (folder / "automation.py").exists():
                 loaded = load_folder(folder)
                 fallbacks = tuple(loaded.definition.fallbacks)
                 candidate = load(text, file=str(document), schema=loaded.schema, fallbacks=fallbacks)
-                return Named(candidate, loaded.spec.certificates, _final(loaded))
+                return _beside(loaded, candidate)
     return Named(load(text, file=str(document)))
 
 
-def _final(loaded: Loaded) -> frozenset[str]:
+def _beside(loaded: Loaded, policy: Policy) -> Named:
     actions = loaded.definition.actions
-    return frozenset(name for name, action in actions.items() if action.spec.consequence == "final")
+    final = frozenset(name for name, action in actions.items() if action.spec.consequence == "final")
+    return Named(policy, loaded.spec.certificates, final, frozenset(loaded.definition.fallbacks))
 
 
 def _has_schema(text: str) -> bool:

@@ -12,6 +12,10 @@
     load.py                        text -> Policy, or every mistake
     policy.py                      bind, judge, describe
     cases.py, trial.py             tests inside the document
+    lint.py, knowledge.py, ranges.py    what its author cannot have meant, without a solver
+    linear.py, wording.py          numbers as sums; conditions in words
+    examples.py, boundaries.py, contrast.py    inputs made plain; the smallest change that flips a verdict
+    proof/                         proofs, with the extra `prove`
 
 `load` gives a Policy; `Policy.bind` and `Policy.judge` do the rest. Nothing is permitted unless a rule says so.
 """
@@ -21,6 +25,7 @@ from __future__ import annotations
 from interlock.policy.bind import BindFailure, Bound
 from interlock.policy.cases import PolicyTest
 from interlock.policy.diagnostics import Diagnostic, PolicyErrors
+from interlock.policy.lint import lint
 from interlock.policy.load import load
 from interlock.policy.policy import Policy, RuleOutcome
 from interlock.policy.rules import Default, Invariant, Rule, verdict_text
@@ -67,6 +72,7 @@ __all__ = [
     "StringType",
     "TestResult",
     "TimestampType",
+    "lint",
     "load",
     "run_tests",
     "schema_text",

@@ -25,7 +25,9 @@ from interlock.policy.limits import (
 )
 from interlock.policy.moments import iso_duration_us, timestamp_us
 from interlock.policy.paths import METHODS, ROOTS, Path, invisible, only_for, presence, resolve, unknown
-from interlock.policy.schema import InvisibleType, RecordType, kind_of
+from interlock.policy.ranges import decided
+from interlock.policy.schema import InvisibleType, RecordType, Schema, kind_of, types_at
+from interlock.policy.schema_text import type_text
 from interlock.policy.scope import Checked, Facts, Scope, Spot, a_kind, value
 from interlock.policy.syntax import Expr, SyntaxProblem
 from interlock.policy.tree import (
@@ -52,6 +54,7 @@ from interlock.policy.tree import (
     Times,
     measure,
     negated,
+    walk,
 )
 
 FUNCTIONS = ("has", "size", "duration", "timestamp")
@@ -337,7 +340,9 @@ class _Checker:
         function = tree.name
         if function not in ("startsWith", "endsWith", "contains"):
             return None
-        return Checked(Text(function, operand.node, argument.node), BOOL, facts, facts)
+        node = Text(function, operand.node, argument.node)
+        self._settled(tree, node, facts)
+        return Checked(node, BOOL, facts, facts)
 
     # --- operators ------------------------------------------------------------------------------------------------
 
@@ -455,6 +460,7 @@ class _Checker:
             self.spot.note("type", tree, "lists are not compared", "ask for one value: x in list, or for size(list)")
             return None
         node = Compare(operator, a, b)
+        self._settled(tree, node, facts)
         name, other = (a, b) if isinstance(a, ActionName) else (b, a)
         if isinstance(name, ActionName) and isinstance(other, Const):
             same = Facts(facts.present, facts.actions & {str(other.value)})
@@ -496,6 +502,7 @@ class _Checker:
             for kind, const in ((item.kind, values), (element, node)):
                 if not members(self.spot, tree, kind, const):
                     return None
+        self._settled(tree, In(node, values), facts)
         if isinstance(node, ActionName) and isinstance(values, Consts):
             names = frozenset(str(value) for value in values.values)
             there = Facts(facts.present, facts.actions & names)
@@ -591,8 +598,25 @@ class _Checker:
             return self._bounded(tree, Const(kind, int(other.node.value) * factor), facts)
         return Checked(Times(other.node, factor), kind, facts, facts)
 
+    def _settled(self, at: Expr, node: Node, facts: Facts) -> None:
+        """Remark on a condition that the bounds of its inputs decide: it says nothing, or not what was meant."""
+        schema = self.spot.scope.schema
+        actions = facts.actions or frozenset(schema.actions)
+        known = decided(node, lambda path: types_at(schema, actions, path))
+        if known is None:
+            return
+        read = dict.fromkeys(here.path for here in walk(node) if isinstance(here, Input))
+        why = "; ".join(f"{path} is {' or '.join(_types_text(schema, actions, path))}" for path in read)
+        self.spot.remark(
+            "impossible" if not known else "always", at, f"this {'always' if known else 'never'} holds", why
+        )
+
     def _bounded(self, at: Expr, const: Const, facts: Facts) -> Checked | None:
         if abs(int(const.value)) > MAGNITUDE_MAX:
             self.spot.note("too_large", at, "this number is too large")
             return None
         return value(const, facts)
+
+
+def _types_text(schema: Schema, actions: frozenset[str], path: str) -> list[str]:
+    return list(dict.fromkeys(type_text(type_) for type_ in types_at(schema, actions, path)))

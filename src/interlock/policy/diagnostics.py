@@ -19,11 +19,14 @@ _EXCERPT_CHARS = 100
 class Diagnostic(Problem):
     """A finding. Line and column count from 1 in the YAML file, inside quoted, block and flow scalars as well.
 
-    `excerpt` is the line with a caret line below it; `code` is stable and names the kind of mistake.
+    `excerpt` is the line with a caret line below it; `code` is stable and names the kind of mistake. A `remark` says
+    what its author cannot have meant of a document that can be judged by: it loads, and `interlock policy check` shows
+    it.
     """
 
     excerpt: str = ""
     code: str = "policy"
+    remark: bool = False
 
     def __str__(self) -> str:
         lines = [f"{self.file}:{self.line}:{self.column}: {self.message}"]
@@ -36,13 +39,14 @@ class Diagnostic(Problem):
 
 class PolicyErrors(DefinitionErrors):
     """A policy document cannot be loaded. `problems` and `diagnostics` are the same findings, in the order of the
-    file.
+    file; `remarks` are what else was seen in the same run.
     """
 
     code = "policy"
 
-    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+    def __init__(self, diagnostics: Iterable[Diagnostic], remarks: Iterable[Diagnostic] = ()) -> None:
         self.diagnostics: tuple[Diagnostic, ...] = tuple(diagnostics)
+        self.remarks: tuple[Diagnostic, ...] = tuple(remarks)
         super().__init__(self.diagnostics)
 
 
@@ -54,6 +58,7 @@ class Report:
         self.file = file
         self._starts = [0, *(i + 1 for i, char in enumerate(text) if char == "\n")]
         self._found: dict[tuple[int, str], Diagnostic] = {}
+        self._remarks: dict[tuple[int, str], Diagnostic] = {}
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -66,11 +71,25 @@ class Report:
     def add(self, code: str, index: int, message: str, suggestion: str = "", *, width: int = 1) -> None:
         """Note one finding. The same message at the same place is one finding: a definition is checked once per use."""
         index = max(0, min(index, len(self.text)))
-        line, column = self.place(index)
-        found = Diagnostic(
-            self.file, line, message, suggestion, column, excerpt=self._excerpt(line, column, width), code=code
-        )
+        found = self._diagnostic(code, index, message, suggestion, width, remark=False)
         self._found.setdefault((index, message), found)
+
+    def remark(self, code: str, index: int, message: str, suggestion: str = "", *, width: int = 1) -> None:
+        """Note what does not keep the document from loading."""
+        index = max(0, min(index, len(self.text)))
+        found = self._diagnostic(code, index, message, suggestion, width, remark=True)
+        self._remarks.setdefault((index, message), found)
+
+    def _diagnostic(
+        self, code: str, index: int, message: str, suggestion: str, width: int, *, remark: bool
+    ) -> Diagnostic:
+        line, column = self.place(index)
+        excerpt = self._excerpt(line, column, width)
+        return Diagnostic(self.file, line, message, suggestion, column, excerpt=excerpt, code=code, remark=remark)
+
+    def remarks(self) -> tuple[Diagnostic, ...]:
+        """The remarks, in the order of the file."""
+        return tuple(sorted(self._remarks.values(), key=lambda found: (found.line, found.column, found.message)))
 
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """Everything found, in the order of the file."""
@@ -79,7 +98,7 @@ class Report:
     def close(self) -> None:
         """Raise what was found, if anything was."""
         if self._found:
-            raise PolicyErrors(self.diagnostics())
+            raise PolicyErrors(self.diagnostics(), self.remarks())
 
     def _excerpt(self, line: int, column: int, width: int) -> str:
         start = self._starts[line - 1]

@@ -117,6 +117,7 @@ class _Reader:
             default=default,
             invariants=invariants,
             tests=tests,
+            remarks=self._report.remarks(),
         )
 
     def _note(self, code: str, node: Node, message: str, suggestion: str = "") -> None:

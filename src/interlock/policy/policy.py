@@ -19,7 +19,7 @@ from interlock.policy.bind import BindFailure, Bound, Inputs, Slot, inputs_for
 from interlock.policy.cases import PolicyTest
 from interlock.policy.cel import cel_text
 from interlock.policy.compile import Mask, generate
-from interlock.policy.diagnostics import nearest
+from interlock.policy.diagnostics import Diagnostic, nearest
 from interlock.policy.interpret import evaluate
 from interlock.policy.moments import duration_text, timestamp_text
 from interlock.policy.rules import Default, Invariant, Rule, combine, discharge
@@ -90,6 +90,7 @@ class Policy:
                     and definitions change nothing; a parameter's value, a rule, a reason and the schema do
     source, file    the document as it was
     schema, rules, default, invariants, params, tests
+    remarks         what its author cannot have meant (conditions that always or never hold); they change nothing
     """
 
     __slots__ = (
@@ -101,6 +102,7 @@ class Policy:
         "invariants",
         "name",
         "params",
+        "remarks",
         "rules",
         "schema",
         "source",
@@ -119,6 +121,7 @@ class Policy:
         default: Default,
         invariants: tuple[Invariant, ...],
         tests: tuple[PolicyTest, ...],
+        remarks: tuple[Diagnostic, ...] = (),
     ) -> None:
         self.name = name
         self.source = source
@@ -129,6 +132,7 @@ class Policy:
         self.default = default
         self.invariants = invariants
         self.tests = tests
+        self.remarks = remarks
         self.hash = digest(self.to_data())
         self._shift = len(rules)
         self._programs = {action: self._program(action) for action in schema.actions}

@@ -279,6 +279,19 @@ def kind_of(type_: LeafType) -> Kind:
             return Kind("list", item=kind_of(item))
 
 
+def types_at(schema: Schema, actions: Iterable[str], path: str) -> tuple[Type, ...]:
+    """The types that a dotted path has for these actions, each once; what an action does not have is left out."""
+    found: dict[int, Type] = {}
+    first, *rest = path.split(".")
+    for action in sorted(actions):
+        here = schema.roots(action).get(first)
+        for part in rest:
+            here = here.type.fields.get(part) if here is not None and isinstance(here.type, RecordType) else None
+        if here is not None and here.type not in found.values():
+            found[len(found)] = here.type
+    return tuple(found.values())
+
+
 def scaled(text: str, scale: int) -> int:
     """`12.5` with scale 2 is 1250. Raises ValueError if the text is no plain decimal or has more places."""
     sign, digits = (-1, text[1:]) if text[:1] == "-" else (1, text)

@@ -74,6 +74,11 @@ class Spot:
         """A finding about a part of the expression."""
         self.span(code, at.start, at.end, message, suggestion)
 
+    def remark(self, code: str, at: Expr, message: str, suggestion: str = "") -> None:
+        """A remark about a part of the expression."""
+        width = max(1, at.end - at.start)
+        self.scope.report.remark(code, self.scalar.locate(at.start), message, suggestion, width=width)
+
     def span(self, code: str, start: int, end: int, message: str, suggestion: str = "") -> None:
         """A finding about characters of the expression."""
         self.scope.report.add(code, self.scalar.locate(start), message, suggestion, width=max(1, end - start))

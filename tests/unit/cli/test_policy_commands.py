@@ -116,3 +116,52 @@ def test_what_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     code, told = data(capsys, "policy", "prove", "nowhere.yaml")
     assert code == 1 and "nowhere.yaml" in told["error"]["message"]
     assert run(["policy", "diff", "good.yaml", "wide.yaml", "--since", "7d"]) == 4
+
+
+@pytest.mark.usefixtures("folder")
+def test_check_ends_with_1_for_what_cannot_be_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "policy", "check", "good.yaml")[0] == 0
+    Path("odd.yaml").write_text(GOOD.replace("case.n > 7", "case.n > 9"), encoding="utf-8")
+    code, told = data(capsys, "policy", "check", "odd.yaml")
+    assert code == 1 and not told["ok"]
+    assert [(one["code"], one["line"], one["column"]) for one in told["remarks"]] == [
+        ("unreachable", 7, 10),
+        ("impossible", 7, 21),
+    ]
+    assert run(["policy", "check", "odd.yaml"]) == 1
+    assert "case.n is int 0..9" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("folder")
+def test_fmt_writes_only_without_check(capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path("good.yaml")
+    assert said(capsys, "policy", "fmt", "--check", "good.yaml")[0] == 1
+    assert path.read_text(encoding="utf-8") == GOOD
+    assert data(capsys, "policy", "fmt", "good.yaml") == (0, {"file": "good.yaml", "changed": True, "written": True})
+    assert "{id: odd,   when: case.n > 7" in path.read_text(encoding="utf-8")
+    assert said(capsys, "policy", "fmt", "--check", "good.yaml") == (0, "good.yaml: is in the layout\n")
+    path.write_bytes(b"policy: \xff")
+    assert data(capsys, "policy", "fmt", "good.yaml")[1]["error"]["code"] == "bad_text"
+
+
+@pytest.mark.usefixtures("folder")
+def test_explain_and_the_documents_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out = said(capsys, "policy", "explain", "good.yaml")
+    assert code == 0 and "every action is asked of boss when the case's n is more than 7. Odd. (odd)" in out
+    assert said(capsys, "policy", "explain", "good.yaml", "--table")[1].startswith("| rule | for | when |")
+    assert data(capsys, "policy", "explain", "good.yaml")[1]["rows"][0]["then"] == "ask boss"
+    code, told = data(capsys, "policy", "schema", "--document", "good.yaml")
+    assert code == 0 and set(told["properties"]["rules"]["items"]["properties"]) >= {"id", "when", "then"}
+
+
+@pytest.mark.usefixtures("folder")
+def test_contrast_shows_the_smallest_change(capsys: pytest.CaptureFixture[str]) -> None:
+    given = json.dumps({"proposal": {"amount": "120.00"}, "case": {"n": 3}})
+    code, out = said(capsys, "policy", "contrast", "good.yaml", "--action", "pay", "--input", given)
+    assert code == 0
+    assert "allow with proposal.amount 100.00 instead of 120.00" in out
+    code, told = data(capsys, "policy", "contrast", "good.yaml", "--action", "pay", "--input", given, "--to", "deny")
+    assert code == 0 and told["contrasts"] == [] and told["complete"]
+    assert data(capsys, "policy", "contrast", "good.yaml", "--action", "pay", "--input", "{}")[0] == 1
+    assert run(["policy", "contrast", "good.yaml"]) == 2
+    assert run(["policy", "contrast", "good.yaml", "--test", "no such"]) == 1

@@ -32,6 +32,7 @@ from typing import Any, cast
 from interlock.automation.sampling import sample_plain
 from interlock.automation.shape import Shape, shape_of
 from interlock.kernel import fold
+from interlock.kernel.accounts import used
 from interlock.kernel.program import Data, MessageView, Propose, Reducers, Reduction, Rejected
 from interlock.releases import Release, load_release
 from interlock.runtime.inbox import sealed, verdict_envelope
@@ -521,7 +522,8 @@ def _budgets(stage: Stage) -> None:
     limits = {budget.name: budget.hard for budget in stage.program.budgets}
     for record in stage.store.cases(automation=BUDGETS, status=None, after=None, limit=10_000):
         name = record.key.split("|")[1]
-        taken = sum(record.state["spent"].values()) + record.state["held_sum"]
+        # What the outside used beyond what was decided is recorded as an overrun; no decision took it.
+        taken = used(record.state) + record.state["held_sum"] - record.state["overrun"]
         if name in limits and taken > limits[name]:
             raise Broken(f"Law 5 (budgets): {record.key} has {taken} spent and held, above its limit {limits[name]}.")
 

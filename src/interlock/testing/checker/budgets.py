@@ -34,10 +34,15 @@ def budget_of(account: str) -> str:
 
 
 def figures(record: Plain) -> tuple[int, int, dict[str, list[str | int]]]:
-    """Spent, held, and the single holdings of an account. `held` is added up here, not believed."""
+    """Spent, held, and the single holdings of an account. `held` is added up here, not believed.
+
+    Of a rolling window, spent is what the sixty-one buckets up to the newest hold: any stretch of its length touches no
+    more. Older ones are kept for reservations that come late.
+    """
     state = record.get("state", {})
     holdings: dict[str, list[str | int]] = state.get("held", {})
-    spent = sum(int(amount) for amount in state.get("spent", {}).values())
+    oldest = state["bucket"] - 60 if "bucket" in state else 0
+    spent = sum(int(amount) for bucket, amount in state.get("spent", {}).items() if int(bucket) >= oldest)
     return spent, sum(int(amount) for amount, _ in holdings.values()), holdings
 
 

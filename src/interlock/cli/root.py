@@ -43,6 +43,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("explain", "reading", "Say why something was decided, and what followed."),
             ("history", "reading", "Show everything that happened in a case."),
             ("report", "reading", "Sum up what an automation did."),
+            ("budgets", "budgets", "Show what budgets have left, what is held and spent, and by whom."),
             ("tail", "reading", "Show what is happening, newest last."),
             ("verify", "reading", "Check the ledger: nothing changed, nothing missing, every decision holds."),
         ),

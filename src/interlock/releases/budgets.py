@@ -39,6 +39,9 @@ from interlock.vocabulary.limits import BUDGET_WAIT_FOR_MS, ROLLING_MS_MIN
 from interlock.vocabulary.release import BudgetSpec, Per
 
 _WINDOWS: tuple[Per, ...] = ("minute", "hour", "day", "week", "month", "quarter", "year", "ever")
+_NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+"""Names of accounts and reservations are made of it, so it holds none of their separators."""
+
 _USAGE = re.compile(r"usage\.[a-z][a-z0-9_]*")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _OF_ACTIONS_ALONE = ("hard", "on_exceeded", "wait_for", "group", "settle")
@@ -52,6 +55,8 @@ def read_budget(
 ) -> BudgetSpec | None:
     """One budget; None where something is wrong with it."""
     before = len(one.document.problems)
+    if not _NAME.fullmatch(name):
+        one.note(None, f"{name!r} is no name of a budget.", "Use letters, digits, - and _.")
     if one.has("advisors"):
         spec = _of_advisors(one, name, schema, advisors)
     else:

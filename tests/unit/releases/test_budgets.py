@@ -114,6 +114,11 @@ MISTAKES = [
 ]
 
 
+def test_a_name_holds_nothing_that_names_of_accounts_are_made_with() -> None:
+    _, problems = read_release(QUESTION.replace("budgets.x", 'budgets."a|b"') + ACTIONS, DESK, derive_schema(DESK))
+    assert ["'a|b' is no name of a budget" in str(problem) for problem in problems] == [True]
+
+
 @pytest.mark.parametrize(("text", "line", "said"), MISTAKES)
 def test_mistake(text: str, line: int, said: str) -> None:
     _, problems = read(text)

@@ -77,7 +77,5 @@ def test_a_stub_answers_alike_and_takes_the_time_that_it_is_said_to_take() -> No
     answer = ask(stub + 'delay = "300ms"\n')
     assert (answer.value, answer.score) == ({"action": "reply", "text": "Hello"}, 290_000)
     assert time.monotonic() - begun >= 0.3
-    with pytest.raises(
-        DefinitionErrors, match=r"value is no answer to Triage: text: Field required"
-    ):
+    with pytest.raises(DefinitionErrors, match=r"value is no answer to Triage: text: Field required"):
         ask(stub.replace(', text = "Hello"', ""))

@@ -64,19 +64,19 @@ class Caps:
     incarnation: str
 
 
-class Accepted(Struct, frozen=True):
+class Accepted(Struct, frozen=True, gc=False):
     """Durable. `slot` is where it waits."""
 
     slot: int
 
 
-class Duplicate(Struct, frozen=True):
+class Duplicate(Struct, frozen=True, gc=False):
     """The same message was accepted before; nothing was added."""
 
     slot: int
 
 
-class Clash(Struct, frozen=True):
+class Clash(Struct, frozen=True, gc=False):
     """The id is known with another body; nothing was added."""
 
     slot: int
@@ -93,7 +93,7 @@ class Control:
     paused: tuple[str, ...] = ()
 
 
-class Due(Struct, frozen=True):
+class Due(Struct, frozen=True, gc=False):
     """A message a unit is to consume. `arrival` identifies its inbox row; None: a timer or wake that came due,
     named by `timer`.
 
@@ -108,7 +108,7 @@ class Due(Struct, frozen=True):
     attempts: int = 0
 
 
-class Lease(Struct, frozen=True):
+class Lease(Struct, frozen=True, gc=False):
     """A command in a worker's hands until `until`. `lost` marks one whose worker died or went silent; `token` grows
     with every lease.
     """

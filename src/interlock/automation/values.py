@@ -51,7 +51,7 @@ Subject: TypeAlias = Annotated[str, Field(min_length=1, max_length=200), SUBJECT
 Where the name itself is personal, write `Sensitive[Subject]`."""
 
 
-class Meta(Struct, frozen=True):
+class Meta(Struct, frozen=True, gc=False):
     """About a message: who sent it and when it happened (`occurred_at`, the sender's word), and `now`, the recorded
     time of this turn.
     """

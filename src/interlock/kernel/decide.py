@@ -43,7 +43,7 @@ from interlock.vocabulary.verdict import Group, Outcome, Verdict
 _STRICTEST: dict[Outcome, int] = {"allow": 0, "fallback": 1, "escalate": 2, "deny": 3}
 
 
-class Origin(Struct, frozen=True):
+class Origin(Struct, frozen=True, gc=False):
     """What a proposal is because of, as the message tells it. A reducer cannot set any of this.
 
     `decision`: the one whose effect has ended, when that is what the reducer was told.
@@ -62,7 +62,7 @@ class Origin(Struct, frozen=True):
     decision: str = ""
 
 
-class Again(Struct, frozen=True):
+class Again(Struct, frozen=True, gc=False):
     """A judgement repeated: of which decision, with what learned since.
 
     approvals   of the review that led here, and the groups they discharge

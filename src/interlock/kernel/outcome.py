@@ -15,7 +15,7 @@ from interlock.vocabulary.review import Review
 from interlock.vocabulary.timers import TimerRow
 
 
-class Turn(Struct, frozen=True):
+class Turn(Struct, frozen=True, gc=False):
     """One consumed message: becomes one ledger entry, in this order."""
 
     cause: Envelope
@@ -28,7 +28,7 @@ class Turn(Struct, frozen=True):
     delta: dict[str, Any]
 
 
-class Step(Struct, frozen=True):
+class Step(Struct, frozen=True, gc=False):
     """The case after, and the requests of all its turns. Everything commits together or not at all.
 
     commands_put   put replaces a command of the same id: the next attempt, the next phase

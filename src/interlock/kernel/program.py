@@ -30,7 +30,7 @@ class Rejected(Exception):
     """
 
 
-class Ask(Struct, frozen=True):
+class Ask(Struct, frozen=True, gc=False):
     """A reducer asks. `digest` identifies type, fields and who is asked how."""
 
     question: str
@@ -39,7 +39,7 @@ class Ask(Struct, frozen=True):
     fresh: bool = False
 
 
-class Propose(Struct, frozen=True):
+class Propose(Struct, frozen=True, gc=False):
     """A reducer proposes an action because of the message it was given (`because` "message") or in its own words
     (`text`).
 
@@ -55,7 +55,7 @@ class Propose(Struct, frozen=True):
     compensates: str = ""
 
 
-class SetTimer(Struct, frozen=True):
+class SetTimer(Struct, frozen=True, gc=False):
     """Set (or set again) the timer of this name. Either `due` (microseconds) or `delay` from the turn's now."""
 
     name: str
@@ -64,24 +64,24 @@ class SetTimer(Struct, frozen=True):
     data: Data = {}
 
 
-class CancelTimer(Struct, frozen=True):
+class CancelTimer(Struct, frozen=True, gc=False):
     name: str
 
 
-class CancelAction(Struct, frozen=True):
+class CancelAction(Struct, frozen=True, gc=False):
     """Take back what is decided but not started. What has started is not touched."""
 
     action: str
 
 
-class Flag(Struct, frozen=True):
+class Flag(Struct, frozen=True, gc=False):
     text: str
 
 
 Request = Ask | Propose | SetTimer | CancelTimer | CancelAction | Flag
 
 
-class MessageView(Struct, frozen=True):
+class MessageView(Struct, frozen=True, gc=False):
     """What a reducer is given, as plain data. `kind` and `type` choose the reducer:
 
     event      type = event type, data = its fields            timer      type = timer name, data = its fields
@@ -106,7 +106,7 @@ class MessageView(Struct, frozen=True):
     rank: int = 0
 
 
-class Reduction(Struct, frozen=True):
+class Reduction(Struct, frozen=True, gc=False):
     """The case's state after a reducer (plain data and status) and what it asked for, in order."""
 
     state: Data

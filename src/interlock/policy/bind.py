@@ -35,7 +35,7 @@ from interlock.policy.schema import (
 from interlock.policy.values import Unfit, canonical, raw_of, shown
 
 
-class BindFailure(Struct, frozen=True):
+class BindFailure(Struct, frozen=True, gc=False):
     """Raw data does not fit: the first path that does not, and why."""
 
     path: str
@@ -45,7 +45,7 @@ class BindFailure(Struct, frozen=True):
         return f"{self.path}: {self.why}"
 
 
-class Bound(Struct, frozen=True):
+class Bound(Struct, frozen=True, gc=False):
     """The inputs of one judgement. `values` follow `paths`; an absent optional is None, a present optional record
     True.
     """

@@ -32,7 +32,7 @@ Kind = Literal["idempotent", "checkable", "once"]
 Consequence = Literal["minor", "money", "security", "final"]
 
 
-class ActionSpec(Struct, frozen=True, omit_defaults=True):
+class ActionSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """What the kernel knows of an action type. Durations in microseconds. `undo` names the action that takes a
     reversible one back.
 
@@ -64,7 +64,7 @@ class ActionSpec(Struct, frozen=True, omit_defaults=True):
         return self.checked or self.kind == "checkable"
 
 
-class Reservation(Struct, frozen=True, omit_defaults=True):
+class Reservation(Struct, frozen=True, gc=False, omit_defaults=True):
     """Capacity of one budget account that an effect or a question holds. `amount` in the budget's integer unit, of
     `scale` digits. `bucket`, `buckets`: where it is charged in a rolling window.
     """
@@ -89,7 +89,7 @@ since, from what goes back to before.
 """
 
 
-class Effect(Struct, frozen=True, omit_defaults=True):
+class Effect(Struct, frozen=True, gc=False, omit_defaults=True):
     """A decided action in a case until its outcome is settled. `kernel.lifecycle` holds its state machine.
 
     id         command id within the case; decision: the decision that permits it
@@ -127,7 +127,7 @@ class Effect(Struct, frozen=True, omit_defaults=True):
     lost: LostAs = ""
 
 
-class Past(Struct, frozen=True, omit_defaults=True):
+class Past(Struct, frozen=True, gc=False, omit_defaults=True):
     """What has become of one kind of action in a case: how often it took effect, and by which decision last."""
 
     count: int
@@ -135,7 +135,7 @@ class Past(Struct, frozen=True, omit_defaults=True):
     at: int
 
 
-class Command(Struct, frozen=True, omit_defaults=True):
+class Command(Struct, frozen=True, gc=False, omit_defaults=True):
     """Work for the outside, as the store keeps it until it is settled: everything a dispatcher needs, nothing it
     must look up.
 

@@ -49,7 +49,7 @@ SilenceWhy = Literal["timeout", "error", "garbage", "breaker", "lost", "unavaila
 ScoreSource = Literal["logprob", "votes", "classifier", "verifier", "given"]
 
 
-class Answer(Struct, frozen=True, tag="answer", tag_field="as", omit_defaults=True):
+class Answer(Struct, frozen=True, gc=False, tag="answer", tag_field="as", omit_defaults=True):
     """A typed value (plain data of the question's answer type) with score, rationale and evidence (payload digests
     or short texts).
 
@@ -71,7 +71,7 @@ class Answer(Struct, frozen=True, tag="answer", tag_field="as", omit_defaults=Tr
     refused: tuple[str, ...] = ()
 
 
-class Silence(Struct, frozen=True, tag="silence", tag_field="as", omit_defaults=True):
+class Silence(Struct, frozen=True, gc=False, tag="silence", tag_field="as", omit_defaults=True):
     """Why an advisor gave no usable answer, and what that cost all the same (as in `Answer`, as far as is known)."""
 
     why: SilenceWhy
@@ -87,7 +87,7 @@ def added(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
     return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
 
-class RecordedAnswer(Struct, frozen=True, omit_defaults=True):
+class RecordedAnswer(Struct, frozen=True, gc=False, omit_defaults=True):
     """The judged answer to a question: an identical one gets it again."""
 
     type: str

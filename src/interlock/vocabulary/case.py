@@ -21,7 +21,7 @@ from interlock.vocabulary.review import Review
 from interlock.vocabulary.task import Task
 
 
-class Pending(Struct, frozen=True, omit_defaults=True):
+class Pending(Struct, frozen=True, gc=False, omit_defaults=True):
     """A set timer: when it is due, which setting of it this is, and whose events led to it."""
 
     due: int
@@ -30,7 +30,7 @@ class Pending(Struct, frozen=True, omit_defaults=True):
     requesters: tuple[str, ...] = ()
 
 
-class CaseRecord(Struct, frozen=True, omit_defaults=True):
+class CaseRecord(Struct, frozen=True, gc=False, omit_defaults=True):
     """One case. `version` counts consumed messages; `opened` is False while only events that cannot open it have come.
 
     state      the user's case model as plain data; `status` stands beside it

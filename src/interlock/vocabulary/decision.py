@@ -16,7 +16,7 @@ from interlock.vocabulary.review import Approval
 from interlock.vocabulary.verdict import Group, Outcome, Verdict
 
 
-class Validity(Struct, frozen=True, omit_defaults=True):
+class Validity(Struct, frozen=True, gc=False, omit_defaults=True):
     """Whether the proposal is well formed and valid in this state. `forbidden_by`: the earlier decision that
     forbids it.
     """
@@ -26,7 +26,7 @@ class Validity(Struct, frozen=True, omit_defaults=True):
     forbidden_by: str = ""
 
 
-class Autonomy(Struct, frozen=True, omit_defaults=True):
+class Autonomy(Struct, frozen=True, gc=False, omit_defaults=True):
     """Whether this proposal may run without a person.
 
     outcome      permitted (by the certificate) | person (a person must decide) | approved (a person did, or is its
@@ -41,7 +41,7 @@ class Autonomy(Struct, frozen=True, omit_defaults=True):
     terms: dict[str, Any] = {}
 
 
-class BudgetFigure(Struct, frozen=True, omit_defaults=True):
+class BudgetFigure(Struct, frozen=True, gc=False, omit_defaults=True):
     """What one budget said: amounts in its integer unit. `state`: needed (not asked yet), granted, exhausted,
     unanswered.
     """
@@ -57,7 +57,7 @@ class BudgetFigure(Struct, frozen=True, omit_defaults=True):
     group: str = ""
 
 
-class Decision(Struct, frozen=True, omit_defaults=True):
+class Decision(Struct, frozen=True, gc=False, omit_defaults=True):
     """One judgement of one proposal.
 
     verdict      the outcome after all stages; decided_by: rule ids, `autonomy`, `budget:<name>`, `schema`, `flow`,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 
-class Delegation(Struct, frozen=True, omit_defaults=True):
+class Delegation(Struct, frozen=True, gc=False, omit_defaults=True):
     """`to` may decide for `by` from `since` up to `until` (microseconds).
 
     id           full id of the message's turn that recorded it

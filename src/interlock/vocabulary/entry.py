@@ -22,7 +22,7 @@ GENESIS = b"\x00" * 32
 """Head of an empty slot."""
 
 
-class Entry(Struct, frozen=True, omit_defaults=True):
+class Entry(Struct, frozen=True, gc=False, omit_defaults=True):
     """What one turn did.
 
     kind      turn | quarantined | released (a quarantined message was discarded or retried) | erased | control

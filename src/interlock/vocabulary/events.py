@@ -22,14 +22,14 @@ from interlock.vocabulary.ids import CaseId
 Data = dict[str, Any]
 
 
-class EventBody(Struct, frozen=True, tag="event", tag_field="kind", omit_defaults=True):
+class EventBody(Struct, frozen=True, gc=False, tag="event", tag_field="kind", omit_defaults=True):
     """A fact from outside, validated against the event type `type` of the automation."""
 
     type: str
     data: Data
 
 
-class CallBody(Struct, frozen=True, tag="call", tag_field="kind", omit_defaults=True):
+class CallBody(Struct, frozen=True, gc=False, tag="call", tag_field="kind", omit_defaults=True):
     """A person or an agent asks for an action: CLI `do`, a console button, an MCP tool call."""
 
     action: str
@@ -37,7 +37,7 @@ class CallBody(Struct, frozen=True, tag="call", tag_field="kind", omit_defaults=
     by: Literal["person", "agent"] = "person"
 
 
-class AnswerBody(Struct, frozen=True, tag="answer", tag_field="kind", omit_defaults=True):
+class AnswerBody(Struct, frozen=True, gc=False, tag="answer", tag_field="kind", omit_defaults=True):
     """What one advisor returned for one question, or why it did not."""
 
     question: str
@@ -46,7 +46,7 @@ class AnswerBody(Struct, frozen=True, tag="answer", tag_field="kind", omit_defau
     outcome: Answer | Silence
 
 
-class ResultBody(Struct, frozen=True, tag="result", tag_field="kind", omit_defaults=True):
+class ResultBody(Struct, frozen=True, gc=False, tag="result", tag_field="kind", omit_defaults=True):
     """What the outside said of one attempt at one effect.
 
     phase     perform | check | fence
@@ -64,14 +64,14 @@ class ResultBody(Struct, frozen=True, tag="result", tag_field="kind", omit_defau
     reason: str = ""
 
 
-class StartBody(Struct, frozen=True, tag="start", tag_field="kind", omit_defaults=True):
+class StartBody(Struct, frozen=True, gc=False, tag="start", tag_field="kind", omit_defaults=True):
     """A worker has room to run this effect now. The turn that consumes it is the linearization point of the effect."""
 
     command: str
     attempt: int
 
 
-class TimerBody(Struct, frozen=True, tag="timer", tag_field="kind", omit_defaults=True):
+class TimerBody(Struct, frozen=True, gc=False, tag="timer", tag_field="kind", omit_defaults=True):
     """A durable timer of the automation is due. A timer set again has another generation; the old one is ignored."""
 
     name: str
@@ -79,7 +79,7 @@ class TimerBody(Struct, frozen=True, tag="timer", tag_field="kind", omit_default
     data: Data = {}
 
 
-class WakeBody(Struct, frozen=True, tag="wake", tag_field="kind", omit_defaults=True):
+class WakeBody(Struct, frozen=True, gc=False, tag="wake", tag_field="kind", omit_defaults=True):
     """A deadline of the kernel's own is due: one of a review's, a budget's wait, parked events nobody claimed."""
 
     what: Literal["review", "budget", "orphans"]
@@ -87,7 +87,7 @@ class WakeBody(Struct, frozen=True, tag="wake", tag_field="kind", omit_defaults=
     generation: int = 0
 
 
-class VerdictBody(Struct, frozen=True, tag="review", tag_field="kind", omit_defaults=True):
+class VerdictBody(Struct, frozen=True, gc=False, tag="review", tag_field="kind", omit_defaults=True):
     """A person's verdict on a review. `seen` is the digest of what was shown: a verdict on something else does not
     count.
 
@@ -109,7 +109,7 @@ class VerdictBody(Struct, frozen=True, tag="review", tag_field="kind", omit_defa
 HandlingAct = Literal["claim", "release", "reassign", "assign", "ask", "answer", "withdraw"]
 
 
-class HandlingBody(Struct, frozen=True, tag="handling", tag_field="kind", omit_defaults=True):
+class HandlingBody(Struct, frozen=True, gc=False, tag="handling", tag_field="kind", omit_defaults=True):
     """What a person does with a review beside deciding it. `group` is the group of which they do it.
 
     claim, release  take it in hand, give it back
@@ -126,7 +126,7 @@ class HandlingBody(Struct, frozen=True, tag="handling", tag_field="kind", omit_d
     delegation: Delegation | None = None
 
 
-class DelegateBody(Struct, frozen=True, tag="delegate", tag_field="kind", omit_defaults=True):
+class DelegateBody(Struct, frozen=True, gc=False, tag="delegate", tag_field="kind", omit_defaults=True):
     """Somebody names who decides for them, from `since` up to `until` (microseconds)."""
 
     to: str
@@ -137,13 +137,13 @@ class DelegateBody(Struct, frozen=True, tag="delegate", tag_field="kind", omit_d
     comment: str = ""
 
 
-class UndelegateBody(Struct, frozen=True, tag="undelegate", tag_field="kind", omit_defaults=True):
+class UndelegateBody(Struct, frozen=True, gc=False, tag="undelegate", tag_field="kind", omit_defaults=True):
     """Somebody ends a delegation of theirs before its time."""
 
     delegation: str
 
 
-class ResolveBody(Struct, frozen=True, tag="resolve", tag_field="kind", omit_defaults=True):
+class ResolveBody(Struct, frozen=True, gc=False, tag="resolve", tag_field="kind", omit_defaults=True):
     """A person's word on an effect in doubt or on a contradiction, after looking at the outside's own books.
 
     command   the effect, or the contradiction's own id
@@ -155,7 +155,7 @@ class ResolveBody(Struct, frozen=True, tag="resolve", tag_field="kind", omit_def
     comment: str = ""
 
 
-class EraseBody(Struct, frozen=True, tag="erase", tag_field="kind", omit_defaults=True):
+class EraseBody(Struct, frozen=True, gc=False, tag="erase", tag_field="kind", omit_defaults=True):
     """An operator erases the case's personal data. Of whom is not said here: the record of an erasure outlives it."""
 
     reason: str = ""
@@ -164,7 +164,7 @@ class EraseBody(Struct, frozen=True, tag="erase", tag_field="kind", omit_default
 RecoveryStep = Literal["begun", "ended", "restored", "settle", "nothing_lost"]
 
 
-class RecoverBody(Struct, frozen=True, tag="recover", tag_field="kind", omit_defaults=True):
+class RecoverBody(Struct, frozen=True, gc=False, tag="recover", tag_field="kind", omit_defaults=True):
     """An operator's order after the store was put back to an earlier state.
 
     what    begun, ended   the mode itself, recorded in a case of its own
@@ -178,7 +178,7 @@ class RecoverBody(Struct, frozen=True, tag="recover", tag_field="kind", omit_def
     comment: str = ""
 
 
-class ReserveBody(Struct, frozen=True, tag="reserve", tag_field="kind", omit_defaults=True):
+class ReserveBody(Struct, frozen=True, gc=False, tag="reserve", tag_field="kind", omit_defaults=True):
     """A decision asks the home of (budget, key, window) for capacity. `limit` and `amount` in the budget's integer
     unit, of `scale` digits where it is said.
 
@@ -196,7 +196,7 @@ class ReserveBody(Struct, frozen=True, tag="reserve", tag_field="kind", omit_def
     scale: int | None = None
 
 
-class BudgetReplyBody(Struct, frozen=True, tag="budget", tag_field="kind", omit_defaults=True):
+class BudgetReplyBody(Struct, frozen=True, gc=False, tag="budget", tag_field="kind", omit_defaults=True):
     """The home's answer: granted, or exhausted with the figures it was judged on.
 
     waits   refused, and will be told when there is room; room: this tells it, and nothing is reserved yet
@@ -212,7 +212,7 @@ class BudgetReplyBody(Struct, frozen=True, tag="budget", tag_field="kind", omit_
     room: bool = False
 
 
-class SettleBody(Struct, frozen=True, tag="settle", tag_field="kind", omit_defaults=True):
+class SettleBody(Struct, frozen=True, gc=False, tag="settle", tag_field="kind", omit_defaults=True):
     """What became of a reservation: `charged` of it was used for ever, the rest is free again. More than was reserved
     is an overrun.
     """
@@ -243,7 +243,7 @@ Body = (
 )
 
 
-class Envelope(Struct, frozen=True, omit_defaults=True):
+class Envelope(Struct, frozen=True, gc=False, omit_defaults=True):
     """One message for one case.
 
     id, source    identify it together with the case, for ever: (automation, key, source, id) is accepted once

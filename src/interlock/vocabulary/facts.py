@@ -19,7 +19,7 @@ life of the store that was lost.
 """
 
 
-class Facts(Struct, frozen=True, omit_defaults=True):
+class Facts(Struct, frozen=True, gc=False, omit_defaults=True):
     """The recorded environment of one unit.
 
     now      microseconds; never decreases within a slot

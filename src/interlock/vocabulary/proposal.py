@@ -11,7 +11,7 @@ from msgspec import Struct
 Because = Literal["advice", "rule", "person", "agent"]
 
 
-class Proposal(Struct, frozen=True, omit_defaults=True):
+class Proposal(Struct, frozen=True, gc=False, omit_defaults=True):
     """An action with arguments (plain data) and what it is because of.
 
     source     advice | rule | person | agent; text: the reducer's own words when it gave any

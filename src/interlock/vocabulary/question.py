@@ -11,7 +11,7 @@ from interlock.vocabulary.advice import Answer, Silence
 from interlock.vocabulary.events import Envelope
 
 
-class Asked(Struct, frozen=True, omit_defaults=True):
+class Asked(Struct, frozen=True, gc=False, omit_defaults=True):
     """One advisor's part in an open question: its open command, and what it said once it has.
 
     reservations  what asking it may cost; its command is put when all are granted
@@ -22,7 +22,7 @@ class Asked(Struct, frozen=True, omit_defaults=True):
     reservations: tuple[Reservation, ...] = ()
 
 
-class OpenQuestion(Struct, frozen=True, omit_defaults=True):
+class OpenQuestion(Struct, frozen=True, gc=False, omit_defaults=True):
     """A question that is being asked in a case, one per question type.
 
     digest   of (type, fields, who is asked how): another digest is another question

@@ -15,7 +15,7 @@ Per = Literal["minute", "hour", "day", "week", "month", "quarter", "year", "ever
 """Kinds of windows of a budget."""
 
 
-class QuestionSpec(Struct, frozen=True, omit_defaults=True):
+class QuestionSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """Who is asked. chain: in order until one answers; also: asked beside the leader. Durations in microseconds.
 
     component   digest of everything that influences an answer (advisors, models, parameters, prompts): part of each
@@ -30,7 +30,7 @@ class QuestionSpec(Struct, frozen=True, omit_defaults=True):
     component: str = ""
 
 
-class BudgetSpec(Struct, frozen=True, omit_defaults=True):
+class BudgetSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """A quantity that may not be exceeded across cases: of what actions take, or of what asking advisors costs.
 
     actions    action names it covers; sum: dotted path of the amount, "" counts 1
@@ -63,7 +63,7 @@ class BudgetSpec(Struct, frozen=True, omit_defaults=True):
     currency: str = ""
 
 
-class Certificate(Struct, frozen=True, omit_defaults=True):
+class Certificate(Struct, frozen=True, gc=False, omit_defaults=True):
     """Why an action may run without a person.
 
     kind      vouched: a named owner's word, shown as not earned by evidence
@@ -84,14 +84,14 @@ class Certificate(Struct, frozen=True, omit_defaults=True):
     scale: int = 0
 
 
-class Handover(Struct, frozen=True, omit_defaults=True):
+class Handover(Struct, frozen=True, gc=False, omit_defaults=True):
     """People of group `to` are asked when `after` (microseconds) has passed without a decision."""
 
     after: int
     to: str
 
 
-class ReviewSpec(Struct, frozen=True, omit_defaults=True):
+class ReviewSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """How one group reviews. Durations in microseconds. `show`: dotted paths put first.
 
     members      who belongs to the group; empty: whoever says so, which then is the sender's word

@@ -18,7 +18,7 @@ from interlock.vocabulary.proposal import Proposal
 from interlock.vocabulary.verdict import Group
 
 
-class Approval(Struct, frozen=True, omit_defaults=True):
+class Approval(Struct, frozen=True, gc=False, omit_defaults=True):
     """One person's approval on behalf of one group.
 
     acting   the group of which the person gave it, where that is not `group` itself but one that was asked instead
@@ -33,7 +33,7 @@ class Approval(Struct, frozen=True, omit_defaults=True):
     behalf: str = ""
 
 
-class Claim(Struct, frozen=True, omit_defaults=True):
+class Claim(Struct, frozen=True, gc=False, omit_defaults=True):
     """One person has the review in hand, up to `until` (microseconds). `given_by`: who handed it to them."""
 
     by: str
@@ -46,7 +46,7 @@ class Claim(Struct, frozen=True, omit_defaults=True):
 DeadlineAct = Literal["remind", "reassign", "escalate"]
 
 
-class Deadline(Struct, frozen=True, omit_defaults=True):
+class Deadline(Struct, frozen=True, gc=False, omit_defaults=True):
     """What happens at a moment if nobody has decided by then. There is no act that approves.
 
     remind     it is said again, and counted
@@ -60,7 +60,7 @@ class Deadline(Struct, frozen=True, omit_defaults=True):
     to: str = ""
 
 
-class Exchange(Struct, frozen=True, omit_defaults=True):
+class Exchange(Struct, frozen=True, gc=False, omit_defaults=True):
     """A question of a person, and what answered it: an event of the case, or a person's words.
 
     until        up to when the review waits for the answer (microseconds)
@@ -76,7 +76,7 @@ class Exchange(Struct, frozen=True, omit_defaults=True):
     answered_at: int = 0
 
 
-class Review(Struct, frozen=True, omit_defaults=True):
+class Review(Struct, frozen=True, gc=False, omit_defaults=True):
     """An open review. `facts`: bound policy inputs by path, without now, health and budget figures. `seen`: digest
     over args and facts.
 

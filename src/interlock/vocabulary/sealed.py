@@ -23,7 +23,7 @@ TOKEN = re.compile(r"sealed~(?P<seal>[0-9]+\.[0-9a-f]{16})~(?P<field>[\w.]{1,200
 """A sealed value, wherever it stands. 22 characters of body are the 16 bytes that authenticate an empty one."""
 
 
-class Seal(Struct, frozen=True):
+class Seal(Struct, frozen=True, gc=False):
     """The key that the personal data of one case is closed under.
 
     id          slot and a random part: names the seal in every value that it closes

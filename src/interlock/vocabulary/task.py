@@ -15,7 +15,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 
-class Task(Struct, frozen=True, omit_defaults=True):
+class Task(Struct, frozen=True, gc=False, omit_defaults=True):
     """One thing to be found out outside.
 
     id         local id: of a doubt its effect's, of a contradiction its own

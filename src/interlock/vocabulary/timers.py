@@ -9,7 +9,7 @@ from msgspec import Struct
 from interlock.vocabulary.ids import CaseId
 
 
-class TimerRow(Struct, frozen=True, omit_defaults=True):
+class TimerRow(Struct, frozen=True, gc=False, omit_defaults=True):
     """One deadline, one per (case, kind, name); setting it again replaces it.
 
     kind    "timer": the automation's own; otherwise what a `WakeBody` calls it (review, budget, orphans)

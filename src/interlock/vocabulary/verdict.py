@@ -9,14 +9,14 @@ from msgspec import Struct
 Outcome = Literal["allow", "deny", "escalate", "fallback"]
 
 
-class Group(Struct, frozen=True, omit_defaults=True, order=True):
+class Group(Struct, frozen=True, gc=False, omit_defaults=True, order=True):
     """People who must approve, and how many different ones of them."""
 
     name: str
     approvals: int = 1
 
 
-class Verdict(Struct, frozen=True, omit_defaults=True):
+class Verdict(Struct, frozen=True, gc=False, omit_defaults=True):
     """Outcome with its determining rules.
 
     rules     ids of the rules that determined the outcome (empty when the default did)

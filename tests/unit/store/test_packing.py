@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from interlock.store import packing
 from interlock.store.packing import PLAIN, Packing
@@ -78,7 +80,8 @@ def test_a_file_is_read_with_the_dictionaries_it_was_written_with(
     db: sqlite3.Connection, bodies: Packing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = bodies.pack(BODY)
-    monkeypatch.setattr(packing, "WORDS", b"other words of a later program")
+    samples = [BODY.replace(b"cheques", f"claims{n}".encode()) for n in range(200)]
+    monkeypatch.setattr(packing, "WORDS", zstandard.train_dictionary(1_024, samples).as_bytes())
     later = packing.packing(db)
     assert later.current != bodies.current
     assert later.unpack(db, bodies.current, old) == BODY
@@ -86,6 +89,20 @@ def test_a_file_is_read_with_the_dictionaries_it_was_written_with(
     assert bodies.unpack(db, later.current, later.pack(BODY)) == BODY
     assert packing.packing(db).current == later.current
     assert len(db.execute(queries["dictionaries"]).fetchall()) == 2
+
+
+def test_bodies_deflated_against_plain_words_are_read(db: sqlite3.Connection, bodies: Packing) -> None:
+    words = b'"automation":"cause":"principal":"received_at":'
+    db.execute(queries["dictionary_add"], (7, words))
+    deflate = zlib.compressobj(2, zlib.DEFLATED, -13, 5, zlib.Z_DEFAULT_STRATEGY, words)
+    packed = deflate.compress(BODY) + deflate.flush()
+    stored = zlib.crc32(packed).to_bytes(4, "big") + packed
+    assert bodies.unpack(db, 7, stored) == BODY
+    with pytest.raises(StoreCorrupt):
+        bodies.unpack(db, 7, stored[:-1] + b"?")
+    cut = zlib.crc32(packed[:-1]).to_bytes(4, "big") + packed[:-1]
+    with pytest.raises(StoreCorrupt, match="does not end"):
+        bodies.unpack(db, 7, cut)
 
 
 def test_an_unknown_dictionary_is_damage(db: sqlite3.Connection, bodies: Packing) -> None:

@@ -16,20 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.raw import Recording, recorded, replay
-from benchmarks.setting import TURNS_PER_CASE, cpu, folder, opened, run_cases, workplace
+from benchmarks.setting import cpu, folder, opened, run_cases, workplace
 
 IN_FLIGHT = 32
 WARM_UP = 500
 LAYERS = ("store", "kernel", "policy", "automation", "runtime", "vocabulary", "advisors", "actions", "autonomy")
 
 
-async def governed(database: Path, path: Path, *, cases: int, turns: int = TURNS_PER_CASE) -> dict[str, Any]:
+async def governed(database: Path, path: Path, *, cases: int) -> dict[str, Any]:
     """CPU per case in milliseconds after a warm-up, and the statements of the measured part."""
     async with opened(database, path) as (il, release):
-        await run_cases(il, release, first=0, cases=WARM_UP, in_flight=IN_FLIGHT, turns=turns)
+        await run_cases(il, release, first=0, cases=WARM_UP, in_flight=IN_FLIGHT)
         cycles = il.worker.tally.cycles
         began = cpu()
-        await run_cases(il, release, first=WARM_UP, cases=cases, in_flight=IN_FLIGHT, turns=turns)
+        await run_cases(il, release, first=WARM_UP, cases=cases, in_flight=IN_FLIGHT)
         spent = cpu() - began
         return {"ms": spent / cases * 1000, "cycles_per_case": (il.worker.tally.cycles - cycles) / cases}
 
@@ -114,7 +114,7 @@ def run(cases: int) -> dict[str, Any]:
         found["cpu_ms_per_case"], found["raw_ms_per_case"] = (round(one, 3) for one in rounds[1])
         found["ratio"] = round(rounds[1][0] / rounds[1][1], 2)
         # A reservation, its grant and the settlement: three more messages, two of them on the budget's home.
-        budgeted = asyncio.run(governed(place / "b.db", with_budget, cases=cases, turns=TURNS_PER_CASE + 3))
+        budgeted = asyncio.run(governed(place / "b.db", with_budget, cases=cases))
         found["cpu_ms_per_case_with_budget"] = round(budgeted["ms"], 3)
         found["bytes_per_case"] = {
             table: round(size) for table, size in asyncio.run(sizes(place / "s.db", path, cases=cases)).items()

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-from benchmarks.setting import TURNS_PER_CASE, folder, opened, presented, workplace
+from benchmarks.setting import OUTCOMES_PER_CASE, folder, opened, presented, workplace
 
 TARGETS = "none; p50 and p99 are reported"
 CASES = 300
@@ -16,9 +16,9 @@ async def _latencies(database: Any, path: Any) -> list[float]:
     found: list[float] = []
     async with opened(database, path) as (il, release):
         for number in range(CASES + 20):
-            began, turns = time.perf_counter(), il.worker.tally.turns
+            began, turns = time.perf_counter(), il.worker.tally.outcomes
             await il.door.submit(presented(release, number, il.door.now))
-            while il.worker.tally.turns - turns < TURNS_PER_CASE:
+            while il.worker.tally.outcomes - turns < OUTCOMES_PER_CASE:
                 await il.worker.changed()
             found.append(time.perf_counter() - began)
     return sorted(found[20:])

@@ -13,17 +13,16 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from interlock.assembly import Interlock
+from interlock.assembly import Interlock, settle_collector
 from interlock.releases import Release, load_release
 from interlock.runtime.inbox import event_envelope
-from interlock.runtime.worker import Worker
 from interlock.settings import Settings
 from interlock.vocabulary.events import Envelope
 
 HERE = Path(__file__).parent
 DEMO = HERE.parent / "src" / "interlock" / "demo" / "cheques"
-TURNS_PER_CASE = 4
-"""Event, answer with its decision, start, result."""
+OUTCOMES_PER_CASE = 2
+"""Of the calls that a case makes: one answer, one result."""
 
 BUDGET = """
 [budgets.payout]
@@ -64,6 +63,7 @@ async def opened(database: Path | str, path: Path, **settings: int) -> AsyncIter
     async with Interlock.open(database, settings=replace(Settings(), **settings)) as il:
         release = load_release(path)
         il.host(release)
+        settle_collector()  # As `interlock run` does.
         yield il, release
 
 
@@ -82,16 +82,14 @@ def presented(release: Release, number: int, now: int) -> Envelope:
     )
 
 
-async def run_cases(
-    il: Interlock, release: Release, *, first: int, cases: int, in_flight: int, turns: int = TURNS_PER_CASE
-) -> None:
+async def run_cases(il: Interlock, release: Release, *, first: int, cases: int, in_flight: int) -> None:
     """A closed loop: `in_flight` cases at a time until `cases` have come to their end."""
     worker, door = il.worker, il.door
-    began = worker.tally.turns
+    began = worker.tally.outcomes
     sent = 0
     pending: set[asyncio.Task[object]] = set()
     while True:
-        done = (worker.tally.turns - began) // turns
+        done = (worker.tally.outcomes - began) // OUTCOMES_PER_CASE
         if done >= cases:
             break
         while sent < cases and sent - done < in_flight:
@@ -106,7 +104,3 @@ async def run_cases(
 def cpu() -> float:
     """CPU seconds of this process so far, all threads."""
     return time.process_time()
-
-
-def turns_of(worker: Worker) -> int:
-    return worker.tally.turns

@@ -501,8 +501,22 @@ def _permit(work: Work, spec: ActionSpec, decision: Decision, again: Again, loca
         return record_decision(work, structs.replace(decision, awaiting="budget"))
     if again.effect:  # It may have waited for its budget.
         work.drop_timer("budget", effect.id)
-    make_pending(work, effect)
+    pending = make_pending(work, effect)
+    if work.may_start(pending):
+        begin(work, pending)
     return record_decision(work, decision)
+
+
+def begin(work: Work, effect: Effect) -> None:
+    """The effect starts with this turn: its commit permits the I/O. The caller has checked that it may."""
+    work.change_effect(
+        effect,
+        status="started",
+        attempt=effect.attempt + 1,
+        first_started_at=effect.first_started_at or work.now,
+        last_started_at=work.now,
+    )
+    work.started = work.full(effect.id)
 
 
 def make_pending(work: Work, effect: Effect, *, due: int = 0) -> Effect:

@@ -38,7 +38,7 @@ def on_start(work: Work, body: StartBody) -> None:
         return
     why = _outdated(work, effect) or (len(work.record.effects) > 1 and _doubled(work, effect))
     if not why:
-        _begin(work, effect)
+        decide.begin(work, effect)
         return
     work.note(f"{effect.action}: {why}; judged again")
     if effect.attempt:
@@ -48,18 +48,7 @@ def on_start(work: Work, body: StartBody) -> None:
     decision = decide.judge(work, decide.proposal_of(effect), again)
     permitted = work.record.effects.get(effect.id)
     if decision.verdict == "allow" and permitted is not None and permitted.status == "pending":
-        _begin(work, permitted)
-
-
-def _begin(work: Work, effect: Effect) -> None:
-    work.change_effect(
-        effect,
-        status="started",
-        attempt=effect.attempt + 1,
-        first_started_at=effect.first_started_at or work.now,
-        last_started_at=work.now,
-    )
-    work.started = work.full(effect.id)
+        decide.begin(work, permitted)
 
 
 def _hold(work: Work, effect: Effect) -> None:
@@ -104,7 +93,7 @@ def _judge_retry_again(work: Work, effect: Effect) -> None:
     decision = decide.evaluate(name, program, work.record, work.facts, spec, proposal, again)
     decide.record_decision(work, decision)
     if decision.verdict == "allow":
-        _begin(work, effect)
+        decide.begin(work, effect)
         return
     why = f"not attempted again: {decision.verdict} by {', '.join(decision.decided_by)}"
     if spec.kind == "idempotent":

@@ -1,5 +1,8 @@
 """A turn in progress: the case's next record being made, and the requests collected on the way.
 
+The record in the making is this object's own copy and changes in place, so a handler that needs what was before reads
+it before it sets anything. What the fields that were set held before is remembered: only they can differ.
+
 Handlers (`on_*`) change a `Work` by naming what becomes of questions, effects, reviews and timers; `step` opens one
 per step and reads
 the `Step` off at its end. A `Work` never outlives its step, so nothing that failed half-way leaves a trace.
@@ -9,16 +12,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import structs
+from msgspec.structs import force_setattr, replace
 
-from interlock.kernel.fold import diff
+from interlock.kernel.fold import diff_of
 from interlock.kernel.outcome import Step, Turn
 from interlock.kernel.program import MessageView, Program
 from interlock.vocabulary.action import Command, Effect, Past
 from interlock.vocabulary.advice import RecordedAnswer
 from interlock.vocabulary.case import CaseRecord, Pending
 from interlock.vocabulary.decision import Decision
-from interlock.vocabulary.events import Body, Envelope
+from interlock.vocabulary.events import AnswerBody, Body, Envelope
 from interlock.vocabulary.facts import Facts
 from interlock.vocabulary.ids import CaseId, full_id, local_id
 from interlock.vocabulary.limits import ANSWERS_KEPT_MAX
@@ -61,6 +64,7 @@ class Work:
         "started",
         "timers_drop",
         "timers_put",
+        "touched",
         "turns",
     )
 
@@ -88,15 +92,25 @@ class Work:
     def begin(self, message: Envelope) -> None:
         """Open the turn that consumes `message`."""
         self.message = message
-        self.before = self.record
-        self.record = structs.replace(
-            self.record, version=self.record.version + 1, release=self.program.release, updated_at=self.facts.now
+        before = self.before = self.record
+        self.record = replace(
+            before, version=before.version + 1, release=self.program.release, updated_at=self.facts.now
         )
+        self.touched: dict[str, Any] = {
+            "version": before.version, "release": before.release, "updated_at": before.updated_at
+        }  # fmt: skip
         self.ordinal = 0
         self.decisions: list[Decision] = []
         self.notes: list[str] = []
         self.asked: list[str] = []
         self.late = False
+
+    def starts_from(self, stored: CaseRecord) -> None:
+        """The first turn's delta is taken from the record as stored: what bringing it into the live release's shape
+        changed is part of it.
+        """
+        self.before = stored
+        self.touched.update(release=stored.release, state=stored.state, status=stored.status, schema=stored.schema)
 
     def end(self, kind: str = "turn") -> None:
         """Close the turn: it becomes one ledger entry."""
@@ -109,7 +123,7 @@ class Work:
                 notes=tuple(self.notes),
                 asked=tuple(self.asked),
                 late=self.late,
-                delta=diff(self.before, self.record),
+                delta=diff_of(self.touched, self.record),
             )
         )
 
@@ -121,9 +135,9 @@ class Work:
             commands_put=tuple(self.commands_put.values()),
             commands_drop=tuple(self.commands_drop),
             timers_put=tuple(self.timers_put.values()),
-            timers_drop=tuple([(case, kind, name) for kind, name in self.timers_drop]),
-            reviews_put=tuple([(case, review) for review in self.reviews_put.values()]),
-            reviews_drop=tuple([(case, name) for name in self.reviews_drop]),
+            timers_drop=tuple([(case, kind, name) for kind, name in self.timers_drop]) if self.timers_drop else (),
+            reviews_put=tuple([(case, review) for review in self.reviews_put.values()]) if self.reviews_put else (),
+            reviews_drop=tuple([(case, name) for name in self.reviews_drop]) if self.reviews_drop else (),
             sends=tuple(self.sends),
             started=self.started,
             held=tuple(self.held),
@@ -133,6 +147,7 @@ class Work:
     def mark(self) -> dict[str, Any]:
         """Everything collected so far, to go `back_to` when what follows fails."""
         kept = {name: getattr(self, name) for name in self.__slots__}
+        kept["record"] = replace(self.record)
         return {name: value.copy() if isinstance(value, (list, dict)) else value for name, value in kept.items()}
 
     def back_to(self, mark: dict[str, Any]) -> None:
@@ -163,7 +178,11 @@ class Work:
             self.set(flags=(*self.record.flags, text)[-FLAGS_KEPT_MAX:])
 
     def set(self, **fields: Any) -> None:
-        self.record = structs.replace(self.record, **fields)
+        record, touched = self.record, self.touched
+        for name, value in fields.items():
+            if name not in touched:
+                touched[name] = getattr(record, name)
+            force_setattr(record, name, value)
 
     def view(self, kind: str, type: str, data: dict[str, Any], **more: Any) -> MessageView:
         """The message as a reducer is to see it."""
@@ -212,7 +231,7 @@ class Work:
         self.set(effects={**self.record.effects, effect.id: effect})
 
     def change_effect(self, effect: Effect, **fields: Any) -> Effect:
-        changed = structs.replace(effect, **fields)
+        changed = replace(effect, **fields)
         self.put_effect(changed)
         return changed
 
@@ -244,6 +263,23 @@ class Work:
 
     def drop_task(self, name: str) -> None:
         self.set(tasks={local: task for local, task in self.record.tasks.items() if local != name})
+
+    def may_start(self, effect: Effect) -> bool:
+        """Whether an effect that this turn has permitted may start with it.
+
+        Only what an answer led to: answers are consumed after everything that waited in the slot's inbox, so a stop
+        that was accepted before this moment has been seen. Only one per step: a step says of one command that it may
+        run.
+        """
+        facts = self.facts
+        return (
+            facts.starts
+            and not self.started
+            and type(self.message.body) is AnswerBody
+            and effect.status == "pending"
+            and not facts.frozen_clock
+            and not facts.is_paused(self.case.automation, effect.action)
+        )
 
     # --- reviews
 

@@ -26,7 +26,7 @@ from interlock.policy.values import Unfit, canonical
 from interlock.vocabulary.canonical import encode, short
 from interlock.vocabulary.decision import BudgetFigure, Decision
 from interlock.vocabulary.entry import Entry
-from interlock.vocabulary.events import BudgetReplyBody, StartBody, VerdictBody
+from interlock.vocabulary.events import AnswerBody, BudgetReplyBody, StartBody, VerdictBody
 from interlock.vocabulary.facts import Facts
 from interlock.vocabulary.ids import BUDGETS
 from interlock.vocabulary.proposal import Proposal
@@ -308,7 +308,8 @@ def effects_again(before: Plain, after: Plain, entry: Entry, past: Past, release
         if attempts == 0 or "decision" not in effect:
             # Without its decision it is the rest of an effect whose first entry could not be read: that is reported.
             continue
-        if started is None or started.command != name or attempts != 1 or effect["status"] != "started":
+        begun = started.command == name if started is not None else _at_once(entry, effect)
+        if not begun or attempts != 1 or effect["status"] != "started":
             yield "start", f"{effect['action']} ({name}) counts an attempt that no start precedes."
         yield from _permitted(effect, past)
         spec = release.program.actions.get(effect["action"]) if release else None
@@ -318,6 +319,12 @@ def effects_again(before: Plain, after: Plain, entry: Entry, past: Past, release
     for name, effect in was.items():
         if name not in now and ended.get(name) == "happened" and not (effect.get("attempt") or effect.get("lost")):
             yield "start", f"{effect['action']} ({name}) is said to have taken effect and was never started."
+
+
+def _at_once(entry: Entry, effect: Plain) -> bool:
+    """Whether the turn that consumed an answer itself permitted the effect, and so might start it."""
+    answered = entry.cause is not None and isinstance(entry.cause.body, AnswerBody)
+    return answered and any(decision.id == effect["decision"] for decision in entry.decisions)
 
 
 def _permitted(effect: Plain, past: Past) -> Wrong:

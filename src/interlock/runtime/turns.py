@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -35,7 +36,7 @@ from interlock.runtime.recent import Recent
 from interlock.runtime.recovery import lost_outcome
 from interlock.vocabulary.advice import Silence
 from interlock.vocabulary.case import CaseRecord
-from interlock.vocabulary.events import Envelope, StartBody
+from interlock.vocabulary.events import AnswerBody, Envelope, StartBody
 from interlock.vocabulary.facts import Facts
 from interlock.vocabulary.ids import OWN, CaseId
 
@@ -46,9 +47,10 @@ START_SOURCE = "interlock.worker"
 
 
 class Guard(Protocol):
-    """Runs a step and ends it if it does not end by itself (raises StepTooLong)."""
+    """Runs a step and ends it if it does not end by itself (raises StepTooLong). `watching` goes around many."""
 
     def run(self, step: Callable[[], Step]) -> Step: ...
+    def watching(self) -> AbstractContextManager[None]: ...
 
 
 class Unguarded:
@@ -56,6 +58,9 @@ class Unguarded:
 
     def run(self, step: Callable[[], Step]) -> Step:
         return step()
+
+    def watching(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 @dataclass
@@ -67,6 +72,7 @@ class Cycle:
     in_hand    whether this worker is carrying out a command already
     recent     records that need not be read again
     only       the hosted automations, where commands of others have been met: the store is then to leave those out
+    actions    dependencies of all actions hosted here, once asked for
     """
 
     hosted: Mapping[str, Hosted]
@@ -81,6 +87,7 @@ class Cycle:
     rooms: dict[str, int] = field(default_factory=dict[str, int])
     recent: Recent | None = None
     only: frozenset[str] | None = None
+    actions: set[str] | None = None
 
     def room(self, dependency: str) -> int:
         room = self.rooms.get(dependency)
@@ -88,14 +95,23 @@ class Cycle:
             room = self.rooms[dependency] = self.room_of(dependency)
         return room
 
-    def facts(self, unit: Unit) -> Facts:
+    def facts(self, unit: Unit, answers: int = 0) -> Facts:
+        """What the unit's turns may know. `answers`: how many it consumes, each of which may lead to a start."""
         return Facts(
             now=unit.now,
             control=unit.control.generation,
             paused=unit.control.paused,
             breaker=dict(self.breaker),
             frozen_clock=self.frozen,
+            starts=answers > 0 and self.room_to_start(answers),
         )
+
+    def room_to_start(self, most: int) -> bool:
+        """Whether every action of every automation here takes this many more calls now."""
+        if self.actions is None:
+            programs = [one.program for one in self.hosted.values()]
+            self.actions = {p.dependencies.get(name, f"action:{name}") for p in programs for name in p.actions}
+        return not self.reopens and all(self.room(name) >= most for name in self.actions)
 
 
 @dataclass
@@ -124,17 +140,18 @@ def take_turns(unit: Unit, cycle: Cycle, outcomes: Sequence[Envelope], *, limit:
     outcomes   results of this worker's calls; all of them are consumed or requeued
     look       also look for stored commands that are due or lost, not only at those this unit makes
     """
-    return _Turns(unit, cycle).run(outcomes, limit=limit, look=look)
+    answers = sum(type(envelope.body) is AnswerBody for envelope in outcomes)
+    return _Turns(unit, cycle, answers).run(outcomes, limit=limit, look=look)
 
 
 class _Turns:
     """The state of one `take_turns`."""
 
-    def __init__(self, unit: Unit, cycle: Cycle) -> None:
+    def __init__(self, unit: Unit, cycle: Cycle, answers: int) -> None:
         self._unit = unit
         self._cycle = cycle
         known = None if cycle.recent is None else cycle.recent.of(unit.slot, unit.epoch)
-        self._draft = Draft(unit, cycle.facts(unit), known)
+        self._draft = Draft(unit, cycle.facts(unit, answers), known)
         self._launch: dict[str, Lease] = {}
         self._starved: set[str] = set()
         self._quarantined: list[Quarantined] = []
@@ -187,8 +204,10 @@ class _Turns:
         record = self._draft.case(envelope.case)
         if record is not None and record.blocked:
             self._draft.requeue(envelope)
-        else:
-            self._step(record, envelope)
+            return
+        done = self._step(record, envelope)
+        if done is not None and done.started:
+            self._take(Lease(self._draft.commands_put[done.started], self._unit.slot))
 
     def _step(self, record: CaseRecord | None, envelope: Envelope) -> Step | None:
         """Through the kernel; None when the message turned out to be poison and was set aside."""

@@ -75,10 +75,11 @@ class Notice:
 
 @dataclass
 class Tally:
-    """What a worker has done since it began."""
+    """What a worker has done since it began. `outcomes`: answers and results of its calls that units have consumed."""
 
     cycles: int = 0
     turns: int = 0
+    outcomes: int = 0
     launched: int = 0
     conflicts: int = 0
     retries: int = 0
@@ -427,7 +428,7 @@ class Worker:
         if not slots:
             return came
         limit = 0 if self._stopping else min(limits.UNIT_MESSAGES_MAX, max(8, MESSAGES_PER_COMMIT // len(slots)))
-        with store.units(list(slots), worker=self.name, now=plan.now) as units:
+        with store.units(list(slots), worker=self.name, now=plan.now) as units, self._guard.watching():
             for unit in units:
                 if unit.solo:
                     came.solo.add(unit.slot)
@@ -465,6 +466,7 @@ class Worker:
         for slot in came.busy:
             self._restore({slot: plan.slots[slot]}, {slot: plan.outcomes.get(slot, [])})
         self.tally.cycles += 1
+        self.tally.outcomes += sum(len(plan.outcomes[slot]) for slot in plan.outcomes if slot not in came.busy)
         if came.clock_accepted:
             self.accept_clock()
         self._absorb(plan.now, came)

@@ -34,6 +34,7 @@ from interlock.automation.shape import Shape, shape_of
 from interlock.kernel import fold
 from interlock.kernel.accounts import used
 from interlock.kernel.program import Data, MessageView, Propose, Reducers, Reduction, Rejected
+from interlock.ledger import changes
 from interlock.releases import Release, load_release
 from interlock.runtime.inbox import sealed, verdict_envelope
 from interlock.testing.outside import Conduct, Quiet
@@ -506,11 +507,11 @@ def _decided(stage: Stage) -> None:
     for one in stage.outside.books:
         allowed = started = False
         for entry in stage.entries(one.case):
-            body = entry.cause.body if entry.cause else None
             for decision in entry.decisions:
                 if decision.verdict == "allow" and not decision.awaiting and decision.effect == one.effect:
                     allowed = allowed or canonical.encode(decision.proposal.args) == canonical.encode(one.args)
-            if type(body).__name__ == "StartBody" and f"{one.case}/{getattr(body, 'command', '')}" == one.effect:
+            effect = changes.effects(entry.delta).get(one.effect.rpartition("/")[2], {})
+            if effect.get("+", {}).get("status") == "started":
                 started = started or allowed
         if not started:
             raise Broken(

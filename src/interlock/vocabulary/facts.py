@@ -28,6 +28,8 @@ class Facts(Struct, frozen=True, gc=False, omit_defaults=True):
     breaker  dependencies whose circuit is not closed, with their state
     frozen_clock  True while an operator has not accepted a jump of the wall clock: timers, expiries and starts
                   stand still
+    starts   True when every action has room for all that this unit's answers may lead to: what an answer's decision
+             permits may then start in the same turn
     """
 
     now: int
@@ -36,6 +38,7 @@ class Facts(Struct, frozen=True, gc=False, omit_defaults=True):
     paused: tuple[str, ...] = ()
     breaker: dict[str, str] = {}
     frozen_clock: bool = False
+    starts: bool = False
 
     @property
     def recovering(self) -> bool:

@@ -64,5 +64,5 @@ def test_two_workers_that_take_turns_at_one_case_see_each_others_writes():
     world.loop.run_until_complete(asyncio.sleep(2))
     case = world.case("c1")
     assert case.status == "paid"
-    assert case.version == 4 + 5
+    assert case.version == 3 + 5
     assert first.tally.conflicts == 0

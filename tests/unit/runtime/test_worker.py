@@ -54,7 +54,9 @@ def test_the_ledger_is_one_chain_per_slot_and_cites_the_facts_once_per_unit():
                 assert entry.facts_at in facts_at
             seen += 1
         assert (at, after) == (newest, head) or newest == 0
-    assert seen == 40 * 4  # event, answer, start, result
+    # Event, answer, result; and a start of its own where the answer's turn could not be sure of room.
+    assert seen == sum(world.case(f"c{n}").version for n in range(40))
+    assert 40 * 3 <= seen < 40 * 4
 
 
 def test_a_thousand_advisors_of_two_seconds_take_two_seconds():
@@ -135,7 +137,7 @@ def test_many_cases_share_few_transactions():
     worker, _ = world.workers["w1"]
     assert len(world.outside.performed) == 64
     assert worker.tally.cycles <= 10
-    assert worker.tally.turns == 64 * 4
+    assert worker.tally.turns == sum(world.case(f"c{n}").version for n in range(64))
 
 
 def test_several_messages_of_one_case_in_one_unit_see_each_other():

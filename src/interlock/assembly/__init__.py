@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from interlock.assembly.embedding import Handle, Interlock, Snapshot
     from interlock.assembly.hosting import hosted
     from interlock.assembly.opening import open_store, open_to_read
-    from interlock.assembly.running import Ended, run_worker
+    from interlock.assembly.running import Ended, run_worker, settle_collector
 
 __all__ = [
     "BlockingHandle",
@@ -33,6 +33,7 @@ __all__ = [
     "open_store",
     "open_to_read",
     "run_worker",
+    "settle_collector",
 ]
 
 _HOMES = {
@@ -46,6 +47,7 @@ _HOMES = {
     "open_store": "opening",
     "open_to_read": "opening",
     "run_worker": "running",
+    "settle_collector": "running",
 }
 
 if not TYPE_CHECKING:  # a type checker that saw this would accept every misspelt name

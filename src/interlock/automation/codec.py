@@ -91,6 +91,10 @@ class Codec:
         except PydanticSerializationError as error:
             raise Rejected(f"cannot be stored: {error}") from None
 
+    def runs_code(self) -> bool:
+        """Whether validating the type runs functions of its author: validators, a default made anew, `__init__`."""
+        return _runs_code(self.schema)
+
     def storable(self) -> list[tuple[str, str]]:
         """(path, why) of everything in the type that has no honest stored form."""
         found: list[tuple[str, str]] = []
@@ -313,6 +317,22 @@ def _seals(node: Any) -> bool:
     if schema.get("type") == "function-before" and is_opener(schema["function"].get("function")):
         return True
     return any(_seals(value) for key, value in schema.items() if key not in _NO_SCHEMAS)
+
+
+def _runs_code(node: Any) -> bool:
+    if isinstance(node, list | tuple):
+        return any(_runs_code(item) for item in cast("list[Any]", node))
+    if not isinstance(node, dict):
+        return False
+    schema = cast("Node", node)
+    kind = str(schema.get("type", ""))
+    if kind.startswith("function-"):
+        function = cast("Node", schema.get("function") or {}).get("function")
+        if function not in (_no_bool, _no_number):
+            return True
+    if schema.get("post_init") or schema.get("custom_init") or "default_factory" in schema:
+        return True
+    return any(_runs_code(value) for key, value in schema.items() if key not in _NO_SCHEMAS)
 
 
 # --- what can be stored -----------------------------------------------------------------------------------------------

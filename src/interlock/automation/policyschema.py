@@ -60,18 +60,23 @@ def result_field(action: ActionType) -> Field:
     return _field({"type": shape_of(action.result.schema)}, frozenset(), "")
 
 
-def visible_state(schema: Schema, state: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a case's plain state that policies may read. Nulls are absent."""
-    return _visible(schema.case, state)
+def visible_fields(record: RecordType) -> tuple[tuple[str, RecordType | None], ...]:
+    """Names of a record's fields that policies may read, with the record where a field is one."""
+    return tuple(
+        (name, field.type if isinstance(field.type, RecordType) else None)
+        for name, field in record.fields.items()
+        if not isinstance(field.type, InvisibleType)
+    )
 
 
-def _visible(record: RecordType, data: Mapping[str, Any]) -> dict[str, Any]:
+def visible_part(record: RecordType, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a record's plain data that policies may read. Nulls are absent."""
     seen: dict[str, Any] = {}
     for name, field in record.fields.items():
         value = data.get(name)
         if value is None or isinstance(field.type, InvisibleType):
             continue
-        seen[name] = _visible(field.type, value) if isinstance(field.type, RecordType) else value
+        seen[name] = visible_part(field.type, value) if isinstance(field.type, RecordType) else value
     return seen
 
 

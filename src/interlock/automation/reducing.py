@@ -5,7 +5,9 @@ A reducer gets its own draft and may change it freely; the draft is validated as
 raises passes through to
 the caller, who keeps nothing of the turn.
 
-INVARIANT: the same plain state and message give the same reduction; nothing here remembers a turn.
+INVARIANT: the same plain state and message give the same reduction. What is remembered of a turn is the validated form
+of its state, under the identity of the plain state it was made into; a draft is a copy of it, so no turn meets what
+another one changed.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from operator import is_
 from typing import Any, cast
 
 from msgspec import structs
@@ -25,10 +28,10 @@ from interlock.automation.codec import explain
 from interlock.automation.definition import Definition, MessageKind, Upcast, snake
 from interlock.automation.messages import Answered, Called, Done, Failed, Unanswered
 from interlock.automation.models import Action, Timer, told
-from interlock.automation.policyschema import visible_state
+from interlock.automation.policyschema import visible_fields, visible_part
 from interlock.automation.requests import AskRequest, CancelRequest, FlagRequest, ProposeRequest, Request, TimerRequest
 from interlock.automation.sealing import nobodys, opened_text, sealed_if_personal, sealed_text
-from interlock.automation.shape import digest_of, holds_records, shape_of
+from interlock.automation.shape import digest_of, holds_records, is_flat, shape_of
 from interlock.automation.values import Meta
 from interlock.automation.wire import Wire
 from interlock.kernel import program as kernel
@@ -56,15 +59,20 @@ class UserReducers:
     def __init__(self, definition: Definition, wire: Wire, schema: Schema, components: Mapping[str, str]) -> None:
         self._definition = definition
         self._wire = wire
-        self._schema = schema
+        self._visible = visible_fields(schema.case)
         self._components = components
         self._case = definition.case_codec
         self._nested = _holds_mutable_models(definition.case)
+        # A state whose values cannot change and whose validation is pydantic's own alone may be copied.
+        private = bool(definition.case.__private_attributes__)
+        self._flat = is_flat(shape_of(self._case.schema)) and not (private or self._case.runs_code())
+        self._states: dict[int, tuple[Data, Any]] = {}
         self._schema_id = definition.schemas[definition.case.__name__]
         self._seals = definition.seals
         with nobodys():
-            initial = self._case.dump(self._case.load({}))
-        self._initial: Data = initial
+            typed = self._case.load({})
+            self._initial: Data = self._case.dump(typed)
+        self._first = typed
         self._table: dict[tuple[str, str], tuple[Callable[[Any, Any], Any] | None, Build]] = {
             key: (reducer.function, self._builder(*key)) for key, reducer in definition.reducers.items()
         }
@@ -77,7 +85,7 @@ class UserReducers:
 
     def initial(self) -> tuple[Data, str, str]:
         """State, status and schema id of a case nobody has heard of."""
-        return dict(self._initial), self._definition.initial, self._schema_id
+        return self._initial, self._definition.initial, self._schema_id
 
     def current(self, state: Data, schema: str) -> tuple[Data, str]:
         """State under this release's schema, through upcasters. A type that only gained defaults needs none."""
@@ -126,9 +134,19 @@ class UserReducers:
         value = build(message)
         if function is None:
             return Reduction(state, status, (self._propose(value.value, ""),))
-        draft = self._case.load(state)
-        wanted = function(draft, value)
-        after = self._settled(draft, function)
+        if not self._flat:
+            draft = self._case.load(state)
+            wanted = function(draft, value)
+            after = self._settled(draft, function)
+        else:
+            known = self._states.get(id(state))
+            if known is not None and known[0] is state:
+                typed = known[1]
+            else:
+                typed = self._first if state is self._initial else self._case.load(state)
+            draft = copied(typed)
+            wanted = function(draft, value)
+            after = state if unchanged(typed, draft) else self._settled(draft, function)
         return Reduction(after, after["status"], self._requests(wanted, value, function))
 
     def action_args(self, action: str, args: Data) -> Data:
@@ -151,7 +169,12 @@ class UserReducers:
 
     def facts(self, state: Data) -> Data:
         """The part of the state that policies may see."""
-        return visible_state(self._schema, state)
+        seen: Data = {}
+        for name, record in self._visible:
+            value = state.get(name)
+            if value is not None:
+                seen[name] = value if record is None else visible_part(record, value)
+        return seen
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
@@ -182,13 +205,18 @@ class UserReducers:
     def _settled(self, draft: Any, function: Callable[..., Any]) -> Data:
         """The draft as plain data, validated as a whole."""
         try:
-            plain = self._case.dump(self._case.accept(draft.__dict__))
+            typed = self._case.accept(draft.__dict__)
+            plain = self._case.dump(typed)
             if self._nested:
                 plain = self._case.dump(self._case.accept(plain))
         except ValidationError as error:
             raise ValueError(f"reducer {function.__name__} left the case invalid: {explain(error)}") from None
         except PydanticSerializationError as error:
             raise ValueError(f"reducer {function.__name__} left the case invalid: {error}") from None
+        if self._flat:
+            if len(self._states) >= STATES_MAX:
+                self._states.clear()
+            self._states[id(plain)] = (plain, typed)
         return plain
 
     def _requests(self, wanted: Any, message: Any, function: Callable[..., Any]) -> tuple[kernel.Request, ...]:
@@ -317,6 +345,9 @@ def _discreet() -> Generator[None]:
         raise ReducerFailed(f"{type(error).__name__}: {sealed_text('exception', text)}") from None
 
 
+STATES_MAX = 512
+"""Validated states remembered, for cases that come back in a moment. Beyond, all are forgotten and validated again."""
+
 TIMER_DELAY_MAX = timedelta(days=366 * 200)
 """Two centuries: beyond any business deadline, within what a datetime can name."""
 
@@ -333,6 +364,24 @@ def _meta(view: MessageView) -> Meta:
         _EPOCH + timedelta(microseconds=view.now),
         view.principal,
     )
+
+
+def copied(model: BaseModel) -> Any:
+    """A draft equal to a validated model whose field values are all immutable."""
+    cls = type(model)
+    draft = cls.__new__(cls)
+    set_ = object.__setattr__
+    set_(draft, "__dict__", model.__dict__.copy())
+    set_(draft, "__pydantic_fields_set__", model.__pydantic_fields_set__.copy())
+    set_(draft, "__pydantic_extra__", None)
+    set_(draft, "__pydantic_private__", None)
+    return draft
+
+
+def unchanged(before: BaseModel, draft: BaseModel) -> bool:
+    """Whether every field still is the very value it was. An equal one is not enough: 1 == True."""
+    was, now = before.__dict__, draft.__dict__
+    return len(was) == len(now) and all(map(is_, was.values(), now.values()))
 
 
 def _told(load: Callable[[Any], Any], view: MessageView) -> Any:

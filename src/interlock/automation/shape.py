@@ -215,3 +215,20 @@ def holds_records(shape: Shape) -> bool:
 
 def _is_or_holds_record(shape: Shape) -> bool:
     return shape["is"] in ("record", "root", "recursion") or any(_is_or_holds_record(one) for one in _inner(shape))
+
+
+_IMMUTABLE = frozenset(
+    ("bool", "int", "float", "decimal", "str", "enum", "datetime", "date", "time", "timedelta", "none", "uuid")
+)
+
+
+def is_flat(shape: Shape) -> bool:
+    """Whether every field's value is immutable, so that copying the record copies all that can be changed."""
+    fields = cast("dict[str, Shape]", shape.get("fields", {}))
+    return all(_is_immutable(one["type"]) for one in fields.values())
+
+
+def _is_immutable(shape: Shape) -> bool:
+    if shape["is"] in ("optional", "union"):
+        return all(_is_immutable(one) for one in _inner(shape))
+    return shape["is"] in _IMMUTABLE

@@ -10,7 +10,7 @@ INVARIANT: apply(plain(before), diff(before, after)) reads as `after`, for any t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, cast
 
@@ -22,6 +22,9 @@ from interlock.vocabulary.case import CaseRecord
 Patch = dict[str, Any]
 
 _FIELDS = tuple(CaseRecord.__struct_fields__)
+_kind: Callable[[Any], type[Any]] = type
+"""`type`, for values of which nothing is known."""
+
 _values = attrgetter(*_FIELDS)
 _effect_values = attrgetter(*Effect.__struct_fields__)
 
@@ -30,13 +33,19 @@ def diff(before: CaseRecord, after: CaseRecord) -> Patch:
     """Patch from one record of a case to a later one. Fields equal to their default are written out when they
     changed.
     """
+    return diff_of(dict(zip(_FIELDS, _values(before), strict=True)), after)
+
+
+def diff_of(before: Mapping[str, Any], after: CaseRecord) -> Patch:
+    """The same where it is known which fields can differ: those in `before`, with their values then."""
     put: dict[str, Any] = {}
     inside: dict[str, Patch] = {}
-    for name, old, new in zip(_FIELDS, _values(before), _values(after), strict=True):
+    for name, old in before.items():
+        new: Any = getattr(after, name)
         if old is new:
             continue
-        if isinstance(new, dict) and isinstance(old, dict):
-            patch = _diff_mappings(cast("dict[str, Any]", old), cast("dict[str, Any]", new))
+        if _kind(new) is dict:
+            patch = _diff_mappings(old, new)
             if patch:
                 inside[name] = patch
         elif old != new:
@@ -44,21 +53,24 @@ def diff(before: CaseRecord, after: CaseRecord) -> Patch:
     return _patch(put, (), inside)
 
 
-def _diff_mappings(old: Mapping[str, Any], new: Mapping[str, Any]) -> Patch:
+def _diff_mappings(old: Mapping[str, Any], new: dict[Any, Any]) -> Patch:
+    if not old:
+        return {"+": new} if new else {}
     put: dict[str, Any] = {}
     inside: dict[str, Patch] = {}
     for key, value in new.items():
-        if key not in old:
-            put[key] = value
-            continue
-        was = old[key]
+        was = old.get(key, _ABSENT)
         if was is value:
             continue
-        if isinstance(value, dict) and isinstance(was, dict):
-            patch = _diff_mappings(cast("dict[str, Any]", was), cast("dict[str, Any]", value))
+        kind = _kind(value)
+        if kind is str or kind is int or kind is bool:
+            if was != value or type(was) is not kind:
+                put[key] = value
+        elif kind is dict and _kind(was) is dict:
+            patch = _diff_mappings(was, value)
             if patch:
                 inside[key] = patch
-        elif isinstance(value, Effect) and isinstance(was, Effect):
+        elif kind is Effect and _kind(was) is Effect:
             # An effect changes a field or two at a time, and often.
             fields = zip(Effect.__struct_fields__, _effect_values(was), _effect_values(value), strict=True)
             changed = {name: new for name, old, new in fields if old is not new and old != new}
@@ -66,7 +78,11 @@ def _diff_mappings(old: Mapping[str, Any], new: Mapping[str, Any]) -> Patch:
                 inside[key] = {"+": changed}
         elif not _same(was, value):
             put[key] = value
-    return _patch(put, [key for key in old if key not in new], inside)
+    return _patch(put, [key for key in old if key not in new] if len(new) < len(old) + len(put) else (), inside)
+
+
+_ABSENT = object()
+"""Stands for a key that is not there: None is a value."""
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -81,12 +97,12 @@ def _same(one: Any, other: Any) -> bool:
     return one == other
 
 
-def _patch(put: Patch, gone: Iterable[str], inside: Mapping[str, Patch]) -> Patch:
+def _patch(put: Patch, gone: Sequence[str], inside: Mapping[str, Patch]) -> Patch:
     patch: Patch = {}
     if put:
         patch["+"] = put
-    if gone := sorted(gone):
-        patch["-"] = gone
+    if gone:
+        patch["-"] = sorted(gone)
     if inside:
         patch["~"] = inside
     return patch

@@ -10,6 +10,9 @@ changed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from msgspec import structs
 
 from interlock.kernel import (
@@ -69,9 +72,10 @@ def step(record: CaseRecord | None, message: Envelope, facts: Facts, program: Pr
     before = record or _unheard(message)
     if before.erased:
         return after_erasure(before, message, facts)
-    work = Work(_current(before, program), facts, program, message)
-    # The delta is taken from the record as stored, so that a migration of the state is part of it.
-    work.before = before
+    current = _current(before, program)
+    work = Work(current, facts, program, message)
+    if current is not before:
+        work.starts_from(before)
     _turn(work, message)
     waiting = _claim_parked(work)
     work.end()
@@ -108,33 +112,11 @@ def _turn(work: Work, message: Envelope) -> None:
     if not work.record.opened and isinstance(body, EventBody) and body.type not in work.program.opening:
         _park(work, message)
         return
-    match body:
-        case EventBody():
-            on_event.on_event(work, body)
-        case CallBody():
-            on_event.on_call(work, body)
-        case AnswerBody():
-            on_advice.on_answer(work, body)
-        case ResultBody():
-            on_result.on_result(work, body)
-        case StartBody():
-            on_start.on_start(work, body)
-        case TimerBody():
-            on_event.on_timer(work, body)
-        case VerdictBody():
-            on_review.on_verdict(work, body)
-        case HandlingBody():
-            on_handling.on_handling(work, body)
-        case ResolveBody():
-            on_result.on_resolve(work, body)
-        case RecoverBody():
-            on_recover.on_recover(work, body)
-        case BudgetReplyBody():
-            on_budget.on_budget_reply(work, body)
-        case WakeBody():
-            _wake(work, body)
-        case _:
-            work.note(f"a case takes no {type(body).__name__}; ignored")
+    handler = _TAKES.get(type(body))
+    if handler is None:
+        work.note(f"a case takes no {type(body).__name__}; ignored")
+    else:
+        handler(work, body)
 
 
 def _wake(work: Work, body: WakeBody) -> None:
@@ -144,6 +126,23 @@ def _wake(work: Work, body: WakeBody) -> None:
         on_budget.on_budget_silence(work, body.about, body.generation)
     elif not work.record.opened:
         _orphaned(work)
+
+
+_TAKES: dict[type[Any], Callable[[Work, Any], None]] = {
+    EventBody: on_event.on_event,
+    CallBody: on_event.on_call,
+    AnswerBody: on_advice.on_answer,
+    ResultBody: on_result.on_result,
+    StartBody: on_start.on_start,
+    TimerBody: on_event.on_timer,
+    VerdictBody: on_review.on_verdict,
+    HandlingBody: on_handling.on_handling,
+    ResolveBody: on_result.on_resolve,
+    RecoverBody: on_recover.on_recover,
+    BudgetReplyBody: on_budget.on_budget_reply,
+    WakeBody: _wake,
+}
+"""What a case takes, and which module takes it."""
 
 
 def _park(work: Work, message: Envelope) -> None:
@@ -168,10 +167,11 @@ def _orphaned(work: Work) -> None:
 def _claim_parked(work: Work) -> list[Envelope]:
     """What waited for the opening that has just happened, in the order in which it happened outside."""
     record = work.record
-    if not record.opened or not record.parked or record.blocked:
+    if not record.parked or not record.opened or record.blocked:
         return []
+    waiting = sorted(record.parked, key=lambda m: (m.occurred_at, m.source, m.id))
     work.set(parked=())
-    return sorted(record.parked, key=lambda m: (m.occurred_at, m.source, m.id))
+    return waiting
 
 
 def _apply_parked(work: Work, waiting: list[Envelope]) -> None:

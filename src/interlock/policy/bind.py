@@ -57,7 +57,7 @@ class Bound(Struct, frozen=True, gc=False):
     def to_data(self) -> dict[str, Any]:
         """Path to canonical value: integers (decimals scaled by their type), texts, bools, lists, None."""
         return {
-            path: list(cast("tuple[object, ...]", value)) if type(value) is tuple else value
+            path: [*value] if type(value) is tuple else value
             for path, value in zip(self.paths, self.values, strict=True)
         }
 

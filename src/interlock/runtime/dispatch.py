@@ -232,7 +232,7 @@ class Dispatcher:
         call.tries += 1
         call.round += 1
         call.deadline = None
-        task: asyncio.Future[Any] = asyncio.ensure_future(contained(self._function(command), command))
+        task = asyncio.get_running_loop().create_task(contained(self._function(command), command))
         call.task = task
         task.add_done_callback(partial(self._done, call, call.round))
         if not call.over:

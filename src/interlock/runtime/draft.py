@@ -111,7 +111,7 @@ class Draft:
         Raises Unrecordable, and has then taken over nothing, for a step that holds what no entry can.
         """
         case = step.case.case
-        newest = self._continue(step, self._newest.get(case, 0))
+        newest = self._continue(step, case, self._newest.get(case, 0))
         self._newest[case] = newest
         self._records[case] = step.case
         for name in step.commands_drop:
@@ -135,9 +135,9 @@ class Draft:
         for name in step.held:
             self._held[name] = None
 
-    def _continue(self, step: Step, newest: int) -> int:
+    def _continue(self, step: Step, case: CaseId, newest: int) -> int:
         """Continue the chain by the step's turns, all or none of them; returns the last entry's number."""
-        writes, unit, case = self._writes, self._unit, step.case.case
+        writes, unit = self._writes, self._unit
         lsn, head, cited = writes.lsn, writes.head, self._cited
         entries: list[tuple[Entry, bytes, bytes]] = []
         for turn in step.turns:
@@ -241,14 +241,21 @@ class Draft:
                 writes.tasks.append((case, tuple(record.tasks.values())))
             if before is not None and before.status == record.status:
                 writes.same_status.add(case)
-        writes.commands_put.extend(self.commands_put.values())
-        writes.commands_drop.extend(self._commands_drop)
-        writes.leased.update(self.leased)
-        writes.held.extend(self._held)
-        writes.timers_put.extend(self._timers_put.values())
-        writes.timers_drop.extend(self._timers_drop)
-        writes.reviews_put.extend((case, review) for (case, _), review in self._reviews_put.items())
-        writes.reviews_drop.extend(self._reviews_drop)
+        if self.commands_put:
+            writes.commands_put = list(self.commands_put.values())
+        if self._commands_drop:
+            writes.commands_drop = list(self._commands_drop)
+        writes.leased = self.leased
+        if self._held:
+            writes.held = list(self._held)
+        if self._timers_put:
+            writes.timers_put = list(self._timers_put.values())
+        if self._timers_drop:
+            writes.timers_drop = list(self._timers_drop)
+        if self._reviews_put:
+            writes.reviews_put = [(case, review) for (case, _), review in self._reviews_put.items()]
+        if self._reviews_drop:
+            writes.reviews_drop = list(self._reviews_drop)
         if self._made:
             writes.seals_put.extend(self._made.values())
         changed = (
@@ -271,6 +278,6 @@ class Draft:
     def next_due(self) -> int | None:
         """The earliest deadline in the future that this unit has set, of timers and of commands."""
         now = self._unit.now
-        dues = [timer.due for timer in self._timers_put.values()]
+        dues = [timer.due for timer in self._timers_put.values()] if self._timers_put else []
         dues += [c.due for c in self.commands_put.values() if c.due > now and c.id not in self._held]
-        return min(dues, default=None)
+        return min(dues) if dues else None

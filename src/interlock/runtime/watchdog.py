@@ -21,7 +21,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from interlock.kernel.poison import StepTooLong
@@ -55,10 +56,22 @@ class Watchdog:
         self._thread = 0
         self._sent = False
         self._next = 0.0
+        self._many = False
+        self._armed_until = 0.0
         # Not for a test that only wants to know, nor in a program that has a use of its own for the signal.
         self._timer = die is os._exit and _signal_is_free()
         self._over = threading.Event()
         self._watcher: threading.Thread | None = None
+
+    @contextmanager
+    def watching(self) -> Generator[None]:
+        """Around the steps of one cycle: the operating system's timer is then set once for many of them."""
+        self._many = True
+        try:
+            yield
+        finally:
+            self._many = False
+            self._disarm()
 
     def run(self, step: Callable[[], T]) -> T:
         """The step's own result or exception, or StepTooLong."""
@@ -67,24 +80,31 @@ class Watchdog:
             self._watcher.start()
         self._thread = threading.get_ident()
         self._next = self._step_max
-        self._started = time.monotonic()
-        if self._timer:
+        self._started = started = time.monotonic()
+        if self._timer and started >= self._armed_until:
+            # Set again while most of it is left, so that the steps before cannot have used it up for this one.
             signal.setitimer(signal.ITIMER_VIRTUAL, self._kill_after)
+            self._armed_until = started + self._kill_after / 4 if self._many else 0.0
         try:
             return step()
         finally:
             self._end()
+            if not self._many:
+                self._disarm()
 
     def close(self) -> None:
         self._over.set()
+
+    def _disarm(self) -> None:
+        if self._timer:
+            self._armed_until = 0.0
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
     def _end(self) -> None:
         while True:
             # An exception on its way may arrive inside this very loop; it is then raised here, and the loop goes
             # round once more.
             try:
-                if self._timer:
-                    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
                 with self._lock:
                     self._started = 0.0
                     if self._sent:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from interlock.vocabulary.action import Effect, Past
 from interlock.vocabulary.advice import RecordedAnswer
 from interlock.vocabulary.events import Envelope
-from interlock.vocabulary.ids import CaseId
+from interlock.vocabulary.ids import CaseId, case_id
 from interlock.vocabulary.question import OpenQuestion
 from interlock.vocabulary.review import Review
 from interlock.vocabulary.task import Task
@@ -84,4 +84,4 @@ class CaseRecord(Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def case(self) -> CaseId:
-        return CaseId(self.automation, self.key)
+        return case_id((self.automation, self.key))

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from interlock.vocabulary.advice import Answer, Silence
 from interlock.vocabulary.delegation import Delegation
-from interlock.vocabulary.ids import CaseId
+from interlock.vocabulary.ids import CaseId, case_id
 
 Data = dict[str, Any]
 
@@ -262,4 +262,4 @@ class Envelope(Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def case(self) -> CaseId:
-        return CaseId(self.automation, self.key)
+        return case_id((self.automation, self.key))

@@ -10,6 +10,8 @@ effect key hash(automation, key, action, argument digest, command): what the out
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from interlock.vocabulary.errors import Refused
@@ -35,6 +37,13 @@ class CaseId(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.automation}/{self.key}"
+
+
+case_id: Callable[[tuple[str, str]], CaseId] = partial(
+    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]
+    CaseId,
+)
+"""The same from a pair, without the cost of a call in Python: several are made per message."""
 
 
 def slot_of(case: CaseId, n_slots: int) -> int:

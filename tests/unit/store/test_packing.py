@@ -81,7 +81,7 @@ def test_a_file_is_read_with_the_dictionaries_it_was_written_with(
 ) -> None:
     old = bodies.pack(BODY)
     samples = [BODY.replace(b"cheques", f"claims{n}".encode()) for n in range(200)]
-    monkeypatch.setattr(packing, "WORDS", zstandard.train_dictionary(1_024, samples).as_bytes())
+    monkeypatch.setattr(packing, "WORDS", zstandard.train_dictionary(1_024, [*samples]).as_bytes())
     later = packing.packing(db)
     assert later.current != bodies.current
     assert later.unpack(db, bodies.current, old) == BODY

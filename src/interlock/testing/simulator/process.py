@@ -14,6 +14,7 @@ from interlock.kernel.outcome import Step
 from interlock.ports import Store
 from interlock.runtime.hosted import Hosted
 from interlock.runtime.inbox import Door
+from interlock.runtime.turns import Unguarded
 from interlock.runtime.worker import Notice, Pace, Worker
 from interlock.testing.simulator.faults import Crash, Dice, Faults
 from interlock.testing.time import START, ManualClock
@@ -91,7 +92,7 @@ class SimulatedSpawn:
         return done
 
 
-class DeadlyGuard:
+class DeadlyGuard(Unguarded):
     """Runs a step as it is, unless it consumed a message that kills: then the process ends before anybody hears of
     it."""
 

@@ -248,7 +248,7 @@ class Work:
         """Remember the effect itself beside how it ended: the outside may yet say otherwise."""
         record = self.record
         kept = {name: one for name, one in record.settled.items() if name in record.closed}
-        self.set(settled={**kept, effect.id: structs.replace(effect, proposal=None)})
+        self.set(settled={**kept, effect.id: replace(effect, proposal=None)})
 
     def remember(self, effect: Effect) -> None:
         """The effect took place."""

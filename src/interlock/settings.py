@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from interlock.vocabulary import limits
 from interlock.vocabulary.errors import Refused
@@ -18,7 +19,7 @@ ENVIRONMENT_PREFIX = "INTERLOCK_"
 
 @dataclass(frozen=True)
 class Settings:
-    """Milliseconds and counts.
+    """Milliseconds, counts, and places by name.
 
     poll_ms             how often a worker looks for what other processes have accepted
     lease_ttl_ms        how long a silent worker keeps its commands
@@ -29,6 +30,9 @@ class Settings:
     clock_jump_ms_max   how far the wall clock may run ahead of the monotonic one
     threads_max         threads per advisor or performer that is a plain function
     slots               slots of a store that is created
+    anchor_to           where a worker keeps anchors of the ledger: a file's folder or a URL; empty: nowhere
+    anchor_key          what it signs them with: a file in PEM, or env:NAME; empty: they are not signed
+    anchor_every_ms     between two anchors
     """
 
     poll_ms: int = 100
@@ -42,10 +46,17 @@ class Settings:
     clock_jump_ms_max: int = limits.CLOCK_JUMP_MS_MAX
     threads_max: int = 32
     slots: int = limits.SLOTS
+    anchor_to: str = ""
+    anchor_key: str = ""
+    anchor_every_ms: int = limits.ANCHOR_EVERY_MS
 
     def __post_init__(self) -> None:
         for one in fields(self):
             value = getattr(self, one.name)
+            if isinstance(one.default, str):
+                if not isinstance(value, str):
+                    raise Refused(f"Setting {one.name} is {value!r}; it is text.", code="bad_setting")
+                continue
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise Refused(f"Setting {one.name} is {value!r}; it is a whole number from 1.", code="bad_setting")
 
@@ -55,11 +66,14 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 
     INTERLOCK_POLL_MS=50. Raises Refused naming a variable that is no number.
     """
-    given: dict[str, int] = {}
+    given: dict[str, Any] = {}
     for one in fields(Settings):
         name = ENVIRONMENT_PREFIX + one.name.upper()
         text = environment.get(name)
         if text is None:
+            continue
+        if isinstance(one.default, str):
+            given[one.name] = text
             continue
         if not text.strip().isdigit():
             raise Refused(f"{name} is {text!r}; it is a whole number.", code="bad_setting")

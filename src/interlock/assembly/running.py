@@ -19,6 +19,7 @@ from pathlib import Path
 
 import uuid_utils
 
+from interlock.assembly.anchoring import on_schedule, signer
 from interlock.assembly.hosting import disconnect, hosted
 from interlock.assembly.opening import open_store
 from interlock.assembly.succession import register
@@ -127,6 +128,7 @@ async def _run(
     now = SystemClock().now()
     for release in releases:
         register(store, release, now=now)
+    key = signer(settings.anchor_key, os.environ)
     worker = make_worker(store, hosts, settings, on_notice, spawn)
     running = asyncio.ensure_future(worker.run())
     told: list[int] = []
@@ -143,6 +145,20 @@ async def _run(
     beside = [asyncio.ensure_future(watch_lag(worker.dispatcher, on_notice))]
     if on_tally is not None:
         beside.append(asyncio.ensure_future(_tell(worker, on_tally)))
+    if settings.anchor_to:
+        beside.append(
+            asyncio.ensure_future(
+                on_schedule(
+                    store,
+                    spawn,
+                    settings.anchor_to,
+                    key,
+                    every_s=settings.anchor_every_ms / 1_000,
+                    now=worker.clock.now,
+                    report=on_notice,
+                )
+            )
+        )
     if supervisor is not None:
         beside.append(asyncio.ensure_future(_stop_without(supervisor, worker)))
     if until_idle:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -154,6 +155,7 @@ def tail(inv: Invocation, case: str | None, follow: bool, limit: int, automation
         interlock verify --level 1 --json
         interlock verify --anchor heads.json      # write today's heads; keep them where the database is not
         interlock verify --against heads.json     # later: has the database been rolled back?
+        interlock verify --against anchor.json --key anchors.pem.pub
     """,
     codes=[exits.WRONG, exits.OPERATOR],
 )
@@ -161,8 +163,11 @@ def tail(inv: Invocation, case: str | None, follow: bool, limit: int, automation
     "--level", type=click.IntRange(1, 3), default=2, show_default=True, help="1: chain and fold; 2: decisions too."
 )
 @click.option("--anchor", "anchor_file", metavar="FILE", help="Write the heads of the ledger to a new file afterwards.")
-@click.option("--against", metavar="FILE", help="Compare with heads that --anchor wrote.")
-def verify(inv: Invocation, level: int, anchor_file: str | None, against: str | None) -> None:
+@click.option("--against", metavar="FILE", help="Compare with an anchor: the database has not been put back since.")
+@click.option(
+    "--key", metavar="KEY", default="", help="With --against: who must have signed it; a PEM file or env:NAME."
+)
+def verify(inv: Invocation, level: int, anchor_file: str | None, against: str | None, key: str) -> None:
     """Check the ledger: nothing changed, nothing missing, every decision holds.
 
     Level 1 checks every entry's place in the chain and that the cases are what their entries say. Level 2 also makes
@@ -174,13 +179,19 @@ def verify(inv: Invocation, level: int, anchor_file: str | None, against: str | 
     from interlock.ledger import verify as verify_in
 
     witness = None
+    if key and against is None:
+        raise click.UsageError("--key says who signed the anchor that --against names.")
     if against is not None:
-        witness = Anchor.from_data(opening.json_value(f"@{against}", "--against"))
+        from interlock.assembly.anchoring import key_text
+        from interlock.ledger.anchors import verifier_of
+
+        trusted = verifier_of(key_text(key, os.environ)) if key else None
+        witness = Anchor.from_data(opening.json_value(f"@{against}", "--against"), trusted=trusted)
     with opening.to_read(inv) as store, screen.progress(quiet=inv.json) as progress:
         told = verify_in(
             store, level=level, against=witness, progress=lambda done, total: progress("verifying", done, total)
         )
-        heads = anchor(store) if anchor_file is not None and told.ok else None
+        heads = anchor(store, now=opening.now()) if anchor_file is not None and told.ok else None
     if heads is not None and anchor_file is not None:
         _write_anchor(Path(anchor_file), heads.to_data())
     if inv.json:
@@ -222,4 +233,62 @@ def _write_anchor(path: Path, heads: object) -> None:
         ) from None
 
 
-COMMANDS = {"explain": explain, "history": history, "report": report, "tail": tail, "verify": verify}
+@command(
+    name="anchor",
+    examples="""
+        interlock anchor --new-key anchors.pem
+        interlock anchor --to /mnt/witness --key anchors.pem
+        interlock anchor --to https://witness.example.com/interlock --key env:ANCHOR_KEY
+    """,
+    codes=[exits.WRONG, exits.OPERATOR],
+    app=False,
+)
+@click.option("--to", metavar="PLACE", help="Where it is to be kept: a new file, a folder, or a URL to POST it to.")
+@click.option("--key", metavar="KEY", default="", help="What it is signed with: a PEM file, or env:NAME.")
+@click.option("--new-key", metavar="FILE", type=click.Path(path_type=Path), help="Make a key instead, and FILE.pub.")
+def anchor_(inv: Invocation, to: str | None, key: str, new_key: Path | None) -> None:
+    """Keep a witness of the ledger outside the database.
+
+    An anchor holds the heads of all chains of this moment. Against it `interlock verify --against` finds what nothing
+    in the database can show: that all of it was put back to an earlier state, or retold from the beginning. Keep it
+    where those cannot write who can write the database. A worker keeps one by itself, every hour, where
+    INTERLOCK_ANCHOR_TO says, signed with INTERLOCK_ANCHOR_KEY.
+    """
+    if (to is None) == (new_key is None):
+        raise click.UsageError("Say where to keep it with --to, or make a key with --new-key.")
+    if new_key is not None:
+        _make_key(inv, new_key)
+        return
+    from interlock.assembly.anchoring import keep, signer
+    from interlock.ledger import anchor
+
+    signing = signer(key, os.environ)
+    with opening.to_read(inv) as store:
+        kept = keep(anchor(store, now=opening.now()), to or "", signing)
+    if inv.json:
+        screen.document({"place": kept.place, "entries": kept.entries, "signed": kept.signed})
+    else:
+        how = "signed" if kept.signed else "not signed"
+        screen.text(f"kept: {kept.place} (a witness of {kept.entries} entries, {how})")
+
+
+def _make_key(inv: Invocation, path: Path) -> None:
+    from interlock.ledger.anchors import fingerprint, new_key, verifier_of
+
+    private, public = new_key()
+    beside = path.with_name(f"{path.name}.pub")
+    for file, content, mode in ((path, private, 0o600), (beside, public, 0o644)):
+        try:
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        except FileExistsError:
+            raise InterlockError(f"{file} exists.", code="exists", hint="A key is never overwritten.") from None
+        with os.fdopen(handle, "wb") as opened:
+            opened.write(content)
+    name = fingerprint(verifier_of(public))
+    if inv.json:
+        screen.document({"key": str(path), "public": str(beside), "fingerprint": name})
+    else:
+        screen.text(f"made: {path} to sign with, {beside} to verify with ({name})")
+
+
+COMMANDS = {"anchor": anchor_, "explain": explain, "history": history, "report": report, "tail": tail, "verify": verify}

@@ -45,6 +45,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("report", "reading", "Sum up what an automation did."),
             ("budgets", "budgets", "Show what budgets have left, what is held and spent, and by whom."),
             ("tail", "reading", "Show what is happening, newest last."),
+            ("anchor", "reading", "Keep a witness of the ledger outside the database."),
             ("verify", "reading", "Check the ledger: nothing changed, nothing missing, every decision holds."),
         ),
     ),

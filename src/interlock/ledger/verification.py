@@ -145,7 +145,7 @@ def verify(
         not_judged.update(walk.not_judged)
         total.erased += walk.erased
         total.erased_decisions += walk.erased_decisions
-    if against and against.incarnation != store.caps.incarnation:
+    if against and against.incarnation not in {life.incarnation for life in store.lives()}:
         findings.add(-1, 0, "anchor", "", "The anchor is of another store: this one was restored or made anew since.")
     suspects = list(checks.standing.suspects)
     if whole:

@@ -178,5 +178,14 @@ BREAKER_FAILURES: int = 5
 BREAKER_OPEN_MS: int = 10_000
 """How long an open breaker lets nothing through before one call may try."""
 
+ANCHOR_TIMEOUT_MS: int = 10_000
+"""How long one try to send an anchor to a webhook may take."""
+
+ANCHOR_TRIES_MAX: int = 4
+"""Tries to send one anchor: a webhook that is away for longer gets the next one, which says as much."""
+
+ANCHOR_EVERY_MS: int = 3_600_000
+"""Between two anchors of a worker: what a rollback could hide is at most what happened in between."""
+
 INBOX_MAX: int = 1_000_000
 """Accepted, unconsumed messages per store before the door refuses: a backlog is better refused than discovered."""

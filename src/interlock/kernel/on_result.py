@@ -311,9 +311,9 @@ def _late(work: Work, body: ResultBody) -> None:
     else:
         against = body.outcome == "happened"
     if against:
-        which = f"attempt {body.attempt} of it " if other else "it "
+        which, words = f"attempt {body.attempt} of it " if other else "it ", ended.replace("_", " ")
         _contradicted(
-            work, body, f"a late reply says that {which}{_DID[body.outcome]}; it was settled as {ended}", known, ended
+            work, body, f"a late reply says that {which}{_DID[body.outcome]}; it was settled as {words}", known, ended
         )
 
 

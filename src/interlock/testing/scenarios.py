@@ -20,7 +20,8 @@ Commands (words `name=value` that begin with `@` are about the message, the othe
     call ACTION CASE FIELD=VALUE... @by=ann                                      `agent:...` is an agent
     advice QUESTION ADVISOR FIELD=VALUE... [score=0.9]     from now on, and now if it is being asked; @once=yes: once
     silent QUESTION ADVISOR                                the same, without an answer
-    outside ACTION happens|refuses|loses_reply|unreachable
+    outside ACTION happens|refuses|loses_reply|unreachable [@mute=yes]     mute: its checker cannot say
+    reply CASE ACTION happened|not_happened [@attempt=1]                   of a worker that had been given up
     approve|reject CASE GROUP @by=ann [@stale=yes]     edit CASE GROUP FIELD=VALUE... @by=ann
     propose CASE GROUP ACTION FIELD=VALUE... @by=ann       on a review of a question; @for=bob: for somebody who is away
     claim|release|withdraw CASE GROUP @by=ann        assign|reassign CASE GROUP @to=bob @by=ann
@@ -255,7 +256,24 @@ class _Player:
         action, conduct = names
         modes = {"happens": "happens", "refuses": "refuses", "loses_reply": "loses_reply", "unreachable": "fails"}
         mode = cast("Literal['happens', 'refuses', 'loses_reply', 'fails']", modes[conduct])
-        self._stage.outside.conduct[self._wire.action_name(action)] = Conduct(mode)
+        self._stage.outside.conduct[self._wire.action_name(action)] = Conduct(mode, mute="mute" in about)
+
+    def _do_reply(self, names: list[str], data: dict[str, Any], about: dict[str, str]) -> list[str] | None:
+        self._count += 1
+        key, action, outcome = names
+        local = self._effect(key, action)
+        said = cast("Literal['happened', 'not_happened']", outcome)
+        body = ResultBody(local, int(about.get("attempt", "1")), "perform", said, reason="late")
+        case, now = CaseId(self._stage.release.name, key), self._now
+        return self._send(Envelope(*case, f"l{self._count}", "worker", "worker", now, now, body))
+
+    def _effect(self, key: str, action: str) -> str:
+        """The newest effect of an action that has been called, by the name it has within its case."""
+        name, case = self._wire.action_name(action), CaseId(self._stage.release.name, key)
+        for command in reversed(self._stage.outside.called):
+            if command.action == name and command.key == case.key:
+                return command.id.rpartition("/")[2]
+        raise ScenarioError(f"{action} of {key} has never been called.")
 
     def _do_approve(self, names: list[str], data: dict[str, Any], about: dict[str, str]) -> list[str] | None:
         return self._verdict("approve", names, None, about)
@@ -361,14 +379,16 @@ class _Player:
     def _do_resolve(self, names: list[str], data: dict[str, Any], about: dict[str, str]) -> list[str] | None:
         self._count += 1
         key, action, outcome = names
-        effects = self._record(key).effects.values()
-        effect = next((one for one in effects if one.action == self._wire.action_name(action)), None)
-        if effect is None:
+        record, name = self._record(key), self._wire.action_name(action)
+        # A doubt before a contradiction: the words are the same for both.
+        found = [one.id for one in record.effects.values() if one.action == name]
+        found += [one.id for one in record.tasks.values() if one.kind == "contradiction" and one.action == name]
+        if not found:
             raise ScenarioError(f"{action} of {key} is not on its way.")
         made = inbox.resolve_envelope(
             self._stage.release.name,
             key,
-            effect.id,
+            found[0],
             cast("Literal['happened', 'not_happened']", outcome),
             result=None,
             comment="",
@@ -524,6 +544,8 @@ def _decided(decision: Decision) -> str:
     why = f": {decision.why}" if decision.why else ""
     to = f" to {groups}" if groups else ""
     called = _called(decision.proposal.action or "question", decision.proposal.args)
+    if made_good := decision.proposal.compensates:
+        called += f" to make good {made_good.rpartition('/')[2]}"
     return f"decision {name} {called}: {verdict}{to} by {by}{why}{_by(forbidden)}"
 
 

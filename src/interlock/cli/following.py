@@ -7,7 +7,8 @@ consumed it, and for the final judgement where a budget has to be asked first.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -37,47 +38,70 @@ def say_if_nobody_works(store: Store) -> None:
         screen.notice("No worker is running: `interlock run` handles what waits.")
 
 
+def patience_us(store: Store, wait: str | None) -> int:
+    """How long to wait for a worker: as long as was said, else a while if one runs."""
+    return opening.span_us(wait or WAIT_DEFAULT) if wait or store.workers() else 0
+
+
+@dataclass(frozen=True)
+class CameOf:
+    """What became of one message: its final decisions, what was noted, and the exit code that says how it ended."""
+
+    decisions: tuple[Decision, ...]
+    notes: tuple[str, ...]
+    outcome: Literal["handled", "refused", "quarantined"]
+    code: int
+
+    def data(self, envelope: Envelope) -> dict[str, Any]:
+        return {
+            "outcome": self.outcome,
+            "case": str(envelope.case),
+            "id": envelope.id,
+            "decisions": [decision_data(decision) for decision in self.decisions],
+            "notes": list(self.notes),
+        }
+
+
+def came_of(store: Store, envelope: Envelope, after: int, patience: int) -> CameOf | None:
+    """What became of a message, once a worker has handled it; None if none has in time (microseconds)."""
+    entries = _await(store, envelope, after, patience)
+    if not entries:
+        return None
+    decisions = [decision for entry in entries for decision in entry.decisions]
+    # Decided again after its budget was asked: the last judgement of a proposal is the one that counts.
+    superseded = {decision.again_of for decision in decisions}
+    final = tuple([decision for decision in decisions if decision.id not in superseded])
+    notes = tuple(dict.fromkeys(note for entry in entries for note in entry.notes))
+    if any(entry.kind == "quarantined" for entry in entries):
+        return CameOf(final, notes, "quarantined", exits.WRONG)
+    if any(DOES_NOT_COUNT in note or DOES_NOT_FIT in note for note in notes):
+        return CameOf(final, notes, "refused", exits.REFUSED)
+    meant = all({"rejected", "withdrawn"} & set(decision.decided_by) for decision in final)
+    denied = bool(final) and not meant and all(decision.verdict == "deny" for decision in final)
+    return CameOf(final, notes, "handled", exits.REFUSED if denied else exits.OK)
+
+
 def follow(inv: Invocation, store: Store, envelope: Envelope, *, after: int, wait: str | None) -> None:
     """Print what was decided about a message, or that nobody has decided yet. Ends with the exit code that says
     which.
     """
-    patience = opening.span_us(wait or WAIT_DEFAULT) if wait or store.workers() else 0
-    entries = _await(store, envelope, after, patience)
-    if not entries:
+    patience = patience_us(store, wait)
+    came = came_of(store, envelope, after, patience)
+    if came is None:
         _tell_waiting(inv, store, envelope, patience)
         return
-    decisions = [decision for entry in entries for decision in entry.decisions]
-    # Decided again after its budget was asked: the last judgement of a proposal is the one that counts.
-    superseded = {decision.again_of for decision in decisions}
-    final = [decision for decision in decisions if decision.id not in superseded]
-    notes = list(dict.fromkeys(note for entry in entries for note in entry.notes))
-    refused = [note for note in notes if DOES_NOT_COUNT in note or DOES_NOT_FIT in note]
-    quarantined = any(entry.kind == "quarantined" for entry in entries)
     if inv.json:
-        screen.document(
-            {
-                "outcome": "quarantined" if quarantined else "refused" if refused else "handled",
-                "case": str(envelope.case),
-                "id": envelope.id,
-                "decisions": [decision_data(decision) for decision in final],
-                "notes": notes,
-            }
-        )
+        screen.document(came.data(envelope))
     else:
-        for decision in final:
+        for decision in came.decisions:
             screen.text(decision_words(decision))
-        for note in notes:
+        for note in came.notes:
             screen.notice(note)
-        if not final and not notes:
+        if not came.decisions and not came.notes:
             screen.text(f"handled: {envelope.id} for {envelope.case}; nothing was proposed")
-        if final:
-            screen.notice(f"Why: interlock explain {final[-1].id}")
-    context = click.get_current_context()
-    if quarantined:
-        context.exit(exits.WRONG)
-    rejection = final and all("rejected" in decision.decided_by for decision in final)
-    if refused or (final and not rejection and all(decision.verdict == "deny" for decision in final)):
-        context.exit(exits.REFUSED)
+        if came.decisions:
+            screen.notice(f"Why: interlock explain {came.decisions[-1].id}")
+    click.get_current_context().exit(came.code)
 
 
 def decision_data(decision: Decision) -> dict[str, Any]:
@@ -99,7 +123,7 @@ def decision_data(decision: Decision) -> dict[str, Any]:
 def decision_words(decision: Decision) -> str:
     """A decision in one line."""
     words = {"allow": "allowed", "deny": "denied", "escalate": "needs a person", "fallback": "replaced"}
-    what = f"{decision.proposal.action}({screen.args_words(decision.proposal.args)})"
+    what = f"{decision.proposal.action or 'a question'}({screen.args_words(decision.proposal.args)})"
     by = f" by {', '.join(decision.decided_by)}" if decision.decided_by else ""
     line = f"{words[decision.verdict]}{by}: {what}. {decision.why}".rstrip()
     if decision.awaiting:

@@ -1,30 +1,23 @@
-"""`interlock reviews`, `approve`, `edit` and `reject`: a person's part.
-
-INVARIANT: a verdict names what was seen. On a terminal the review is shown and the person asked; a script says it
-with --seen, the digest that `interlock reviews ID` prints. If anything that the review shows has changed since, the
-verdict does not count.
-"""
+"""`interlock reviews`: what waits for people, and everything that a verdict would be bound to."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from interlock.cli import exits, following, opening, screen
-from interlock.cli.options import Invocation, acting, command
+from interlock.cli import exits, opening, screen
+from interlock.cli.options import Invocation, command
 from interlock.vocabulary.errors import NotFound, NotNow, Refused
 from interlock.vocabulary.ids import CaseId
+from interlock.vocabulary.review import acting_for, claimed_by
 
 if TYPE_CHECKING:
     from interlock.ports import Store
     from interlock.vocabulary.decision import BudgetFigure
-    from interlock.vocabulary.review import Review
+    from interlock.vocabulary.review import Approval, Claim, Exchange, Review
     from interlock.vocabulary.verdict import Group
-
-Verdict = Literal["approve", "edit", "reject"]
 
 
 @command(
@@ -55,17 +48,18 @@ def reviews(inv: Invocation, id_: str | None, group: str | None, automation: str
                 show(case, review, words)
             return
         found = store.open_reviews(automation=automation, group=group, limit=limit + 1)
-    more, found = len(found) > limit, found[:limit]
+    more, found, now = len(found) > limit, found[:limit], opening.now()
     if inv.json:
         screen.document({"reviews": [review_data(case, review) for case, review in found], "more": more})
         return
     screen.table(
-        ("ID", "ACTION", "ASKED", "EXPIRES", "WHAT"),
+        ("ID", "ACTION", "ASKED", "HELD", "EXPIRES", "WHAT"),
         [
             (
                 f"{case}/{review.id}",
-                review.action,
-                _asked(review),
+                review.about,
+                asked_words(review),
+                _held(review, now),
                 screen.when(review.expires_at),
                 screen.args_words(review.args) + (f"; {'; '.join(review.reasons)}" if review.reasons else ""),
             )
@@ -166,13 +160,26 @@ def review_data(case: CaseId, review: Review) -> dict[str, Any]:
         "case": str(case),
         "decision": review.decision,
         "action": review.action,
+        **({"question": review.question} if review.question else {}),
         "args": review.args,
         "groups": [
-            {"group": group.name, "approvals": group.approvals, "given": _given(review, group)}
+            {
+                "group": group.name,
+                "approvals": group.approvals,
+                "given": given(review, group),
+                "asked": list(acting_for(review, group.name)),
+            }
             for group in review.groups
         ],
         "approvals": [
-            {"principal": one.principal, "group": one.group, "at": screen.iso(one.at), "comment": one.comment}
+            {
+                "principal": one.principal,
+                "group": one.group,
+                "at": screen.iso(one.at),
+                "comment": one.comment,
+                **({"of": one.acting} if one.acting else {}),
+                **({"for": one.behalf} if one.behalf else {}),
+            }
             for one in review.approvals
         ],
         "reasons": list(review.reasons),
@@ -180,6 +187,14 @@ def review_data(case: CaseId, review: Review) -> dict[str, Any]:
         "changes": review.shown,
         "over_budget": list(review.over_budget),
         "requesters": list(review.requesters),
+        "claim": None if review.claim is None else _claim_data(review.claim),
+        "exchanges": [_exchange_data(one) for one in review.exchanges],
+        "waits": review.waits_for is not None,
+        "reminders": review.reminders,
+        "deadlines": [
+            {"at": screen.iso(one.at), "act": one.act, "group": one.group, **({"to": one.to} if one.to else {})}
+            for one in review.deadlines
+        ],
         "round": review.round,
         "opened_at": screen.iso(review.opened_at),
         "expires_at": screen.iso(review.expires_at),
@@ -187,12 +202,30 @@ def review_data(case: CaseId, review: Review) -> dict[str, Any]:
     }
 
 
+def _claim_data(claim: Claim) -> dict[str, Any]:
+    given_by = {"given_by": claim.given_by} if claim.given_by else {}
+    return {
+        "by": claim.by,
+        "group": claim.group,
+        "at": screen.iso(claim.at),
+        "until": screen.iso(claim.until),
+    } | given_by
+
+
+def _exchange_data(one: Exchange) -> dict[str, Any]:
+    asked = {"by": one.by, "text": one.text, "at": screen.iso(one.at), "until": screen.iso(one.until)}
+    if not one.answered_by:
+        return asked
+    told = {"answered_by": one.answered_by, "answer": one.answer, "answered_at": screen.iso(one.answered_at)}
+    return asked | told
+
+
 def show(case: CaseId, review: Review, words: Words) -> None:
     """Everything that an approval would be bound to, and why a person is asked."""
-    screen.title(f"{case}/{review.id}  {review.action}")
+    screen.title(f"{case}/{review.id}  {review.about}")
     screen.pairs([(name, screen.plain(value)) for name, value in review.args.items()], indent=2)
     for change, rows in review.shown.items():
-        screen.title("The facts moved since the last look" if change == "moved" else "Edited")
+        screen.title(_CHANGES[change])
         screen.table(("WHAT", "WAS", "IS"), [(name, *map(screen.plain, pair)) for name, pair in rows.items()], indent=2)
     screen.title("Why a person is asked")
     screen.bullets(words.why)
@@ -219,12 +252,19 @@ def show(case: CaseId, review: Review, words: Words) -> None:
     if words.facts:
         screen.title("Facts the rules read; an approval holds only while they stay so")
         screen.pairs(words.facts.items(), indent=2)
+    if review.exchanges:
+        screen.title("Asked back")
+        screen.pairs([(one.by, _exchange_words(one)) for one in review.exchanges], indent=2)
     screen.title("Who decides")
+    claim = claimed_by(review, opening.now())
     screen.pairs(
         [
-            *((group.name, f"{_given(review, group)} of {group.approvals} approved") for group in review.groups),
-            *((f"  {one.group}", f"{one.principal}, {screen.when(one.at)} {one.comment}") for one in review.approvals),
+            *((group.name, _group_words(review, group)) for group in review.groups),
+            *((f"  {one.acting or one.group}", _approval_words(one)) for one in review.approvals),
+            ("in hand of", f"{claim.by} until {screen.when(claim.until)}" if claim else ""),
             ("asked for by", ", ".join(review.requesters)),
+            ("reminders", review.reminders or ""),
+            ("next", _next_words(review)),
             ("expires", screen.when(review.expires_at)),
             ("seen", review.seen),
         ],
@@ -232,210 +272,60 @@ def show(case: CaseId, review: Review, words: Words) -> None:
     )
 
 
-def _given(review: Review, group: Group) -> int:
+_CHANGES = {
+    "moved": "The facts moved since the last look",
+    "edited": "Edited",
+    "withdrawn": "An approval was taken back",
+}
+
+
+def _exchange_words(one: Exchange) -> str:
+    if not one.answered_by:
+        return f"{one.text} (waits for an answer until {screen.when(one.until)})"
+    answer = f": {one.answer}" if one.answer else ""
+    return f"{one.text} (answered by {one.answered_by}, {screen.when(one.answered_at)}{answer})"
+
+
+def _group_words(review: Review, group: Group) -> str:
+    acting = acting_for(review, group.name)
+    asked = "" if acting == (group.name,) else f", asked: {' and '.join(acting)}"
+    return f"{given(review, group)} of {group.approvals} approved{asked}"
+
+
+def _approval_words(one: Approval) -> str:
+    behalf = f" for {one.behalf}" if one.behalf else ""
+    return f"{one.principal}{behalf}, {screen.when(one.at)} {one.comment}"
+
+
+def _next_words(review: Review) -> str:
+    """What happens by itself if nobody decides. Nothing does while it waits for an answer."""
+    if review.waits_for is not None or not review.deadlines:
+        return ""
+    due = review.deadlines[0]
+    what = {"remind": "a reminder", "reassign": f"{due.to} is asked instead", "escalate": f"{due.to} is asked as well"}
+    return f"{screen.when(due.at)}: {what[due.act]}"
+
+
+def given(review: Review, group: Group) -> int:
+    """How many people have approved for a group."""
     return len({one.principal for one in review.approvals if one.group == group.name})
 
 
-def _asked(review: Review) -> str:
+def asked_words(review: Review) -> str:
+    """Who is asked, and how many of them are still needed."""
     return "+".join(
-        group.name if group.approvals == 1 else f"{group.name} {_given(review, group)}/{group.approvals}"
+        "/".join(acting_for(review, group.name))
+        + ("" if group.approvals == 1 else f" {given(review, group)}/{group.approvals}")
         for group in review.groups
     )
 
 
-# --- verdicts ---------------------------------------------------------------------------------------------------------
+def _held(review: Review, now: int) -> str:
+    """Who has it in hand, or whom it waits for."""
+    if review.waits_for is not None:
+        return "waits for an answer"
+    claim = claimed_by(review, now)
+    return claim.by if claim is not None else ""
 
 
-def _verdict_options(*, comment: str) -> Any:
-    options = [
-        click.argument("id_", metavar="ID"),
-        acting,
-        click.option("--group", metavar="NAME", help="For which group you decide. [default: the only one asked]"),
-        click.option("--comment", metavar="TEXT", default="", help=comment),
-        click.option(
-            "--seen", metavar="DIGEST", help="What you saw, as `interlock reviews ID` prints it. For scripts."
-        ),
-        click.option(
-            "--wait", metavar="TIME", help="How long to wait for the outcome. [default: 10s if a worker runs]"
-        ),
-    ]
-
-    def put(function: Any) -> Any:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return put
-
-
-CODES = [exits.WRONG, exits.REFUSED, exits.OPERATOR]
-
-
-@command(
-    name="approve",
-    examples="""
-        interlock approve refunds/t2/3.0 --as ann@example.com
-        interlock approve refunds/t2/3.0 --as ann@example.com --seen 5f0c2a917b3e4d68 --comment "Called them."
-    """,
-    codes=CODES,
-)
-@_verdict_options(comment="Why; it is recorded.")
-def approve(inv: Invocation, id_: str, **given: Any) -> None:
-    """Approve what a review shows.
-
-    The proposal is judged again at that moment. It holds if nothing that the rules read has changed and no other
-    group is asked; else the review returns with the difference. A hard rule cannot be approved away, and nobody
-    approves what they asked for themselves.
-    """
-    _give(inv, id_, "approve", None, **given)
-
-
-@command(
-    name="edit",
-    examples="""
-        interlock edit refunds/t2/3.0 --as ann@example.com --args '{"amount": "120.00"}'
-    """,
-    codes=CODES,
-)
-@_verdict_options(comment="Why; it is recorded.")
-@click.option("--args", "args", metavar="JSON", required=True, help="What to change: JSON, @FILE, or - for stdin.")
-@click.option("--replace", is_flag=True, help="--args are all arguments, not only the changed ones.")
-def edit(inv: Invocation, id_: str, args: str, replace: bool, **given: Any) -> None:
-    """Change the arguments and approve them.
-
-    It becomes your proposal: every rule judges it anew, the approvals so far are void, and where four eyes are
-    required somebody else approves it.
-    """
-    changed: object = opening.json_value(args, "--args")
-    if not isinstance(changed, dict):
-        raise click.UsageError("--args is a JSON object of arguments.")
-    _give(inv, id_, "edit", cast("dict[str, Any]", changed), replace=replace, **given)
-
-
-@command(
-    name="reject",
-    examples="""
-        interlock reject refunds/t2/3.0 --as ann@example.com --comment "Paid by the carrier already."
-    """,
-    codes=CODES,
-)
-@_verdict_options(comment="Why; it is recorded, and reviewers of the automation read it.")
-def reject(inv: Invocation, id_: str, **given: Any) -> None:
-    """Reject what a review shows.
-
-    It does not happen, and the automation goes on without it.
-    """
-    _give(inv, id_, "reject", None, **given)
-
-
-def _give(
-    inv: Invocation,
-    name: str,
-    verdict: Verdict,
-    args: dict[str, Any] | None,
-    *,
-    as_: str | None,
-    group: str | None,
-    comment: str,
-    seen: str | None,
-    wait: str | None,
-    replace: bool = False,
-) -> None:
-    from interlock.cli.sending import accept, outcome
-    from interlock.runtime.inbox import outcome_of, verdict_envelope
-
-    who = opening.principal(as_)
-    with opening.store(inv) as store:
-        case, review = open_review(store, inv, name)
-        group = _group(review, group, who)
-        if args is not None:
-            args = _fitting(inv, store, case, review, args if replace else {**review.args, **args})
-        if seen is None:
-            seen = _look(inv, store, case, review, verdict, args, who)
-        if seen != review.seen:
-            raise NotNow(
-                f"{case}/{review.id} shows something else than what was seen.",
-                code="stale_review",
-                hint="Look again: interlock reviews " + f"{case}/{review.id}",
-            )
-        envelope = verdict_envelope(
-            case.automation,
-            case.key,
-            review.id,
-            verdict,
-            group=group,
-            seen=seen,
-            args=args,
-            comment=comment,
-            id=f"{review.id}@{review.round}:{verdict}:{group}:{len(review.approvals)}:{who}"[:200],
-            principal=who,
-            now=opening.now(),
-        )
-        after = store.newest(case)
-        receipt = accept(store, [envelope])[0]
-        if outcome(receipt) == "duplicate":
-            after = 0
-        outcome_of(envelope, receipt)
-        following.follow(inv, store, envelope, after=after, wait=wait)
-
-
-def _group(review: Review, given: str | None, who: str) -> str:
-    """The group for which this person decides."""
-    names = [group.name for group in review.groups]
-    if given is not None:
-        if given not in names:
-            raise NotNow(f"Group {given} is not asked.", code="not_asked", hint=f"Asked: {', '.join(names)}.")
-        return given
-    open_ = [group.name for group in review.groups if _given(review, group) < group.approvals]
-    if len(open_) == 1:
-        return open_[0]
-    raise click.UsageError(f"Say for which group you decide: --group {' or '.join(open_ or names)}.")
-
-
-def _fitting(inv: Invocation, store: Store, case: CaseId, review: Review, args: dict[str, Any]) -> dict[str, Any]:
-    """Edited arguments, checked against the action's type where the automation is at hand. The kernel checks them in
-    any case; but only here can what is personal in them be sealed.
-    """
-    loaded = opening.automation(inv) if opening.has_automation(inv) else None
-    if loaded is None or loaded.name != case.automation:
-        if store.seals(case):
-            raise Refused(
-                f"{case} holds personal data, and its automation is not at hand to seal what you give.",
-                code="no_automation",
-                hint="Name its folder with --app or INTERLOCK_APP.",
-            )
-        return args
-    from interlock.kernel.program import Rejected
-
-    try:
-        wire = opening.wire(inv, loaded)
-        with wire.opened(case.key):
-            return wire.call_args(review.action, args)
-    except Rejected as error:
-        raise Refused(str(error), code="bad_call") from None
-
-
-def _look(
-    inv: Invocation,
-    store: Store,
-    case: CaseId,
-    review: Review,
-    verdict: Verdict,
-    args: dict[str, Any] | None,
-    who: str,
-) -> str:
-    """Show the review and ask. Returns what was seen."""
-    if inv.json or not sys.stdin.isatty() or not sys.stdout.isatty():
-        raise click.UsageError(
-            f"Say what you saw: --seen DIGEST, as `interlock reviews {case}/{review.id}` prints it. "
-            "On a terminal the review is shown and you are asked."
-        )
-    show(case, review, in_words(store, case, review))
-    if args is not None:
-        screen.title("With your change")
-        screen.pairs([(key, screen.plain(value)) for key, value in args.items()], indent=2)
-    click.confirm(f"\n{verdict} this as {who}?", abort=True)
-    return review.seen
-
-
-COMMANDS = {"reviews": reviews, "approve": approve, "edit": edit, "reject": reject}
+COMMANDS = {"reviews": reviews}

@@ -41,7 +41,7 @@ def server() -> Iterator[ModelServer]:
 def folder(tmp_path: Path, server: ModelServer) -> Path:
     price = 'price = { input = 0.15, output = 0.60, currency = "EUR" }'
     model = chat(server.url, 'key = "env:TICKETS_KEY"', 'score = "logprob"', price)
-    return write_release(tmp_path / "tickets", model + RELEASE)
+    return write_release(tmp_path / "tickets", model + RELEASE, personal=True)
 
 
 def answering(server: ModelServer, amount: str = "5.00", sure: float = 0.9) -> None:
@@ -50,7 +50,7 @@ def answering(server: ModelServer, amount: str = "5.00", sure: float = 0.9) -> N
 
 
 def ask(folder: Path, *arguments: str, **env: Any) -> Any:
-    return interlock(folder, "ask", *arguments, "--json", **{**DIRECT, **env}).data
+    return interlock(folder, "ask", *arguments, "--json", "--unseal", **{**DIRECT, **env}).data
 
 
 def test_what_would_be_decided_is_shown_whole_and_nothing_of_it_is_done(folder: Path, server: ModelServer) -> None:
@@ -78,6 +78,7 @@ def test_what_would_be_decided_is_shown_whole_and_nothing_of_it_is_done(folder: 
     assert "t1  would be opened; nothing of this is done" in words
     assert "Would be needs a person by autonomy: refund(amount=5.0, reason=late)." in words
     assert "Score 0.200000 is below the rung 0.500000" in words
+    assert "rationale: (sealed)" in words, "what is said about personal data is shown to whoever asks for it"
 
 
 def test_a_model_that_fails_is_shown_as_silent_and_not_as_a_crash(folder: Path, server: ModelServer) -> None:
@@ -106,7 +107,7 @@ def test_a_worker_asks_the_same_model_and_the_ledger_says_what_it_took(folder: P
     interlock(folder, "submit", "Opened", "--id", "e1", "--data", json.dumps(EVENT))
     interlock(folder, "run", "--until-idle", **DIRECT)
     assert server.asked[0].headers["authorization"] == f"Bearer {SECRET}"
-    explained = interlock(folder, "explain", "tickets/t1").out
+    explained = interlock(folder, "explain", "tickets/t1", "--unseal").out
     assert "score: the probability of the tokens that spell the value" in explained
     assert "took input tokens 100, output tokens 20, requests 1, cost 0.000027 EUR" in explained
     interlock(folder, "verify")

@@ -338,17 +338,19 @@ class Verifier:
     """A model that is shown the question and the answer and says whether the answer is right.
 
     Its score is the probability of `true` where it tells log-probabilities, the share of `true` among `samples`
-    outputs where there are several, and its plain word (1 or 0) otherwise.
+    outputs where there are several, and its plain word (1 or 0) otherwise. `opened`: the answer as it was written,
+    where personal data in it has been sealed since.
     """
 
     asked: Asked
+    opened: Callable[[Any], Any]
     logprobs: bool = False
     samples: int = 1
 
     async def score(
         self, command: Command, value: Any, files: tuple[File, ...], tally: Tally, deadline: float
     ) -> int | None:
-        said = conversation(self.asked, {**command.data, ANSWER: value}, files)
+        said = conversation(self.asked, {**command.data, ANSWER: self.opened(value)}, files)
         schema, _ = envelope({"type": "boolean"}, rationale="none", stated=False)
         found, _ = await sampled(
             self.samples,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from interlock.advisors.functions import AbsentAdvisor, Advisor, StubAdvisor
 from interlock.automation.payloads import Reader
+from interlock.automation.sealing import opened_data
 from interlock.automation.wire import ACTION_TAG
 from interlock.kernel.program import Rejected
 from interlock.releases import Release
@@ -117,7 +118,7 @@ class Configured:
             return Classifier(self.advisor_of(question, scorer.name), self._equal(spec))
         how, _, rest = str(scorer.options.get("score", "none")).partition(":")
         samples = int(rest) if how == "votes" else 1
-        return Verifier(self._asked(scorer, samples=samples), how == "logprob", samples)
+        return Verifier(self._asked(scorer, samples=samples), opened_data, how == "logprob", samples)
 
     def _equal(self, spec: AdvisorSpec) -> Callable[[str, Any], Any]:
         """What of an answer counts where two are compared: its typed value, or the fields that the release names."""

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
+from typing import cast
 
 from msgspec import structs
 
 from interlock.assembly.hosting import disconnect, hosted
-from interlock.kernel.accounts import step_budget
 from interlock.kernel.outcome import Turn
 from interlock.kernel.poison import describe
-from interlock.kernel.step import step
+from interlock.kernel.step import OWN_STEPS, step
 from interlock.ports import Lease, Store
 from interlock.releases import Release
 from interlock.runtime.clock import SystemClock
@@ -30,10 +31,11 @@ from interlock.vocabulary.action import Command
 from interlock.vocabulary.advice import Answer, Silence
 from interlock.vocabulary.case import CaseRecord
 from interlock.vocabulary.decision import Decision
-from interlock.vocabulary.errors import NotFound, NotNow, Refused
+from interlock.vocabulary.errors import Erased, NotFound, NotNow, Refused
 from interlock.vocabulary.events import AnswerBody, Envelope
 from interlock.vocabulary.facts import Facts
-from interlock.vocabulary.ids import BUDGETS, CaseId, slot_of
+from interlock.vocabulary.ids import CaseId, slot_of
+from interlock.vocabulary.sealed import Seal
 
 MESSAGES_MAX = 1_000
 """Messages of one rehearsal: more than any case comes to; questions that lead to one another end here."""
@@ -71,11 +73,46 @@ class Rehearsal:
         return [decision for decision in found if decision.id not in again]
 
 
-async def rehearse(release: Release, store: Store, message: Envelope, *, threads_max: int = 8) -> Rehearsal:
+class Unwritten:
+    """What a rehearsal sees of a store: enough to read, and keys of personal data that are kept nowhere else.
+
+    INVARIANT: it has no method that writes.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.caps = store.caps
+        self.case = store.case
+        self.control = store.control
+        self.entry = store.entry
+        self.newest = store.newest
+        self.payload = store.payload
+        self._store = store
+        self._made: dict[CaseId, Seal] = {}
+
+    def seals(self, case: CaseId) -> list[Seal]:
+        made = self._made.get(case)
+        return self._store.seals(case) or ([] if made is None else [made])
+
+    def seal(self, id: str) -> Seal | None:
+        return next((one for one in self._made.values() if one.id == id), None) or self._store.seal(id)
+
+    def put_seal(self, seal: Seal, subjects: Sequence[str]) -> Seal:
+        """The case's key: the one that the store has, or this one, for as long as the rehearsal lasts."""
+        live = next((one for one in self._store.seals(seal.case) if one.secret), None)
+        return live or self._made.setdefault(seal.case, seal)
+
+    @property
+    def seen(self) -> Store:
+        """As those see it who are given a store to read. What they were to write would raise AttributeError."""
+        return cast("Store", self)
+
+
+async def rehearse(release: Release, unwritten: Unwritten, message: Envelope, *, threads_max: int = 8) -> Rehearsal:
     """Let this message come to its case as it is stored, ask what it asks, and decide.
 
     Raises Refused where a reducer fails on it, NotNow for a case that waits for an operator.
     """
+    store = unwritten.seen
     host = hosted(release, store, threads_max=threads_max)
     try:
         return await _Rehearsing(host, store, message).run()
@@ -137,17 +174,21 @@ class _Rehearsing:
     def _take(self, message: Envelope, dispatcher: Dispatcher) -> None:
         control = self._store.control()
         facts = Facts(now=self._clock.now(), control=control.generation, paused=control.paused)
-        if message.automation == BUDGETS:
-            known = self._account(message.case)
-            done = step_budget(known, message, facts)
+        own = OWN_STEPS.get(message.automation)
+        if own is not None:
+            done = own(self._account(message.case), message, facts)
             self._accounts[message.case] = done.case
             self._queue.extend(done.sends)
             return
         if message.case != self._done.message.case:
             return
         self._note(message)
+        keeper = self._host.keeper
         try:
-            done = step(self._record, message, facts, self._host.program)
+            with nullcontext() if keeper is None else keeper.open(message.case):
+                done = step(self._record, message, facts, self._host.program)
+        except Erased:
+            raise
         except Exception as poison:  # noqa: BLE001 - whatever a reducer raises is what the author has to know
             raise Refused(f"This message would be set aside: {describe(poison)}", code="poison") from None
         self._record = self._done.after = done.case

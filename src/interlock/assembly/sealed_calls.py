@@ -20,7 +20,16 @@ from interlock.advisors.functions import Closing
 from interlock.automation.reducing import SAID_BYTES_MAX
 from interlock.automation.sealing import opened_data, sealed_text
 from interlock.kernel.poison import said
-from interlock.ports import Advisors, Garbled, NotDone, Performers, Unavailable
+from interlock.ports import (
+    Advisors,
+    Declined,
+    Garbled,
+    NoAdvice,
+    NotDone,
+    OutOfTime,
+    Performers,
+    Unavailable,
+)
 from interlock.runtime.vault import StoreKeeper
 from interlock.vocabulary.action import Command
 from interlock.vocabulary.advice import Answer
@@ -42,7 +51,7 @@ class SealedAdvisors:
     keeper: StoreKeeper
 
     async def answer(self, command: Command) -> Answer:
-        with self.keeper.open(CaseId(command.automation, command.key)), _discreet(Garbled):
+        with self.keeper.open(CaseId(command.automation, command.key)), _discreet():
             # Models are given the fields as data, so they are opened here and not only where a type is made of them.
             answer = await self.advisors.answer(structs.replace(command, data=opened_data(command.data)))
             # What is said about personal data may repeat it. A digest names a picture, which nobody sealed.
@@ -50,7 +59,10 @@ class SealedAdvisors:
                 one if DIGEST.fullmatch(one) else sealed_text("Advice.evidence", one) for one in answer.evidence
             )
             return structs.replace(
-                answer, rationale=sealed_text("Advice.rationale", answer.rationale), evidence=evidence
+                answer,
+                rationale=sealed_text("Advice.rationale", answer.rationale),
+                evidence=evidence,
+                refused=tuple(sealed_text("Advice.refused", one) for one in answer.refused),
             )
 
     async def close(self) -> None:
@@ -92,10 +104,17 @@ def _discreet(*own: type[Exception]) -> Generator[None]:
         yield
     except (Unavailable, Erased):
         raise
+    except NoAdvice as error:
+        raise type_of(error)(_sealed(error), usage=error.usage, currency=error.currency) from None
     except own as error:
         raise type(error)(_sealed(error)) from None
     except Exception as error:  # noqa: BLE001 - passed on, without the text that may be personal
         raise CallFailed(f"{type(error).__name__}: {_sealed(error)}") from None
+
+
+def type_of(error: NoAdvice) -> type[NoAdvice]:
+    """The port's own class of it, which says what became of the call; an adapter's finer ones may be made otherwise."""
+    return next((one for one in (Garbled, OutOfTime, Declined) if isinstance(error, one)), NoAdvice)
 
 
 def _sealed(error: Exception) -> str:

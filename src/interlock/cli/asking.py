@@ -47,19 +47,23 @@ def ask(inv: Invocation, what: str, data: str | None, as_: str | None) -> None:
     Advisors are really asked, and what they cost is spent. Nothing is written and no effect runs. Without a database
     every case is new and every budget is whole.
     """
-    from interlock.assembly.rehearsal import asking_again, rehearse
+    from interlock.assembly.rehearsal import Unwritten, asking_again, rehearse
+    from interlock.runtime.vault import Showing
 
     release = opening.release(inv)
     with _store(inv, needed=data is None) as store:
+        unwritten = Unwritten(store)
+        screen.sealed_as(Showing(unwritten.seen, unsealed=inv.unseal))
         if data is not None:
-            message = _event(release, what, data, opening.principal(as_))
+            message = _event(release, unwritten.seen, what, data, opening.principal(as_))
         else:
             message = asking_again(store, _case(store, inv, release, what), id=opening.fresh_id())
-        done = asyncio.run(rehearse(release, store, message))
-    if inv.json:
-        screen.document(_data(done, release))
-    else:
-        _show(done, release)
+        done = asyncio.run(rehearse(release, unwritten, message))
+        if inv.json:
+            screen.document(_data(done, release))
+        else:
+            _show(done, release)
+        screen.sealed_as(None)
 
 
 @contextmanager
@@ -75,12 +79,13 @@ def _store(inv: Invocation, *, needed: bool) -> Generator[Store]:
         yield store
 
 
-def _event(release: Release, type_: str, data: str, who: str) -> Envelope:
+def _event(release: Release, store: Store, type_: str, data: str, who: str) -> Envelope:
+    from interlock.assembly.hosting import kept_by
     from interlock.runtime.inbox import event_envelope
 
     return event_envelope(
         release.name,
-        release.loaded.wire,
+        kept_by(release.loaded, store),
         type_,
         opening.json_value(data, "--data"),
         id=opening.fresh_id(),

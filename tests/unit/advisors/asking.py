@@ -21,23 +21,29 @@ TICKETS = Path(__file__).with_name("tickets")
 FIELDS = {"message": "It broke.", "order": {"id": "o1", "total": "40.00"}, "photo": None}
 REFUND = {"action": "refund", "amount": "5.00", "reason": "late"}
 
-_releases: dict[str, Release] = {}
+_releases: dict[tuple[str, bool], Release] = {}
 
 
-def write_release(folder: Path, text: str, *, triage: str = '["model"]') -> Path:
-    """The folder with this release.toml; Read is answered by code."""
+def write_release(folder: Path, text: str, *, personal: bool = False) -> Path:
+    """The folder with this release.toml; Read is answered by code. `personal`: what is written in words is sealed."""
+    triage = '["model"]'
     shutil.copytree(TICKETS, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     questions = f'[questions.Triage]\nchain = {triage}\n[questions.Read]\nchain = ["fixed"]\n'
+    if personal:
+        code = (folder / "automation.py").read_text()
+        for field in ("message", "text"):
+            code = code.replace(f"    {field}: str", f"    {field}: Sensitive[str]")
+        (folder / "automation.py").write_text(code.replace("    Requests,\n", "    Requests,\n    Sensitive,\n"))
     (folder / "release.toml").write_text(questions + text)
     return folder
 
 
-def release_of(text: str) -> Release:
+def release_of(text: str, *, personal: bool = False) -> Release:
     """Loaded once per text."""
-    if text not in _releases:
+    if (text, personal) not in _releases:
         with tempfile.TemporaryDirectory() as folder:
-            _releases[text] = load_release(write_release(Path(folder), text))
-    return _releases[text]
+            _releases[text, personal] = load_release(write_release(Path(folder), text, personal=personal))
+    return _releases[text, personal]
 
 
 def chat(url: str, *lines: str, name: str = "model", prompt: str = "triage") -> str:
@@ -59,12 +65,12 @@ def command(advisor: str = "model", *, timeout_s: float = 5.0, **fields: Any) ->
     )  # fmt: skip
 
 
-def with_host(text: str, work: Callable[[Hosted, Store], Any]) -> Any:
+def with_host(text: str, work: Callable[[Hosted, Store], Any], *, personal: bool = False) -> Any:
     """The result of an async function that is given the hosted release, on a loop of its own."""
 
     async def go() -> Any:
         store = open_sqlite(":memory:", n_slots=4)
-        host = hosted(release_of(text), store)
+        host = hosted(release_of(text, personal=personal), store)
         try:
             return await work(host, store)
         finally:

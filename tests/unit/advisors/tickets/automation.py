@@ -17,7 +17,6 @@ from interlock import (
     Picture,
     Question,
     Requests,
-    Sensitive,
     action,
     ask,
     flag,
@@ -35,13 +34,13 @@ class Order(BaseModel):
 
 class Ticket(Case):
     status: Status = "open"
-    message: Sensitive[str] = ""
+    message: str = ""
     refunded: Money = Decimal(0)
 
 
 class Opened(Event, opens=True):
     ticket: Name
-    message: Sensitive[str]
+    message: str
     order: Order
     photo: Picture | None = None
 
@@ -54,7 +53,7 @@ class Refund(Action[None]):
 
 @action(reversible=True, kind="idempotent", undo="nothing")
 class Reply(Action[None]):
-    text: Sensitive[str]
+    text: str
 
 
 class Reading(BaseModel):
@@ -63,13 +62,13 @@ class Reading(BaseModel):
 
 
 class Triage(Question[Refund | Reply]):
-    message: Sensitive[str]
+    message: str
     order: Order
     photo: Picture | None
 
 
 class Read(Question[Reading]):
-    message: Sensitive[str]
+    message: str
 
 
 FLOW: Flow[Status] = {"open": status(Refund, Reply, to=("closed",)), "closed": status()}

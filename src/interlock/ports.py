@@ -136,6 +136,15 @@ class Life:
     why: str
 
 
+class Finished(Struct, frozen=True):
+    """A case that may have come to its end. `place` says where the next page goes on."""
+
+    place: int
+    slot: int
+    case: CaseId
+    updated_at: int
+
+
 @dataclass(frozen=True)
 class Quarantined:
     """A message set aside, whole, with why. `blocks`: later messages of its case wait for it."""
@@ -160,6 +169,7 @@ class Writes(Struct):
     requeued     back into the inbox, behind what waits there; retried: before everything that waits there
     seals_put    keys of personal data that this unit's turns were the first to need
     seals_erase  cases whose keys are destroyed, with the entry that says so
+    archived     cases that this unit has read, unchanged, and that leave the table of those that move
     """
 
     now: int
@@ -185,6 +195,7 @@ class Writes(Struct):
     retried: list[Envelope] = []
     seals_put: list[Seal] = []
     seals_erase: list[CaseId] = []
+    archived: list[CaseId] = []
 
 
 class Unit(Protocol):
@@ -311,6 +322,15 @@ class Store(Protocol):
     def put_release(self, id: str, automation: str, manifest: bytes, *, now: int) -> None: ...
     def releases(self) -> list[tuple[str, str, int]]: ...
     def release(self, id: str) -> bytes | None: ...
+
+    # finished cases: `case`, `newest` and units find them like any other; `cases` does not list them
+    def finished(self, automation: str, status: str, *, after: int, limit: int) -> list[Finished]:
+        """Cases in this status that are not archived, by place."""
+        ...
+
+    def archived(self, automation: str, *, after: int, limit: int) -> list[tuple[int, CaseRecord]]:
+        """Archived cases with their places among them, behind a place."""
+        ...
 
     # keys of personal data
     def seals(self, case: CaseId) -> list[Seal]:

@@ -19,7 +19,7 @@ ENVIRONMENT_PREFIX = "INTERLOCK_"
 
 @dataclass(frozen=True)
 class Settings:
-    """Milliseconds, counts, and places by name.
+    """Milliseconds, days, counts, and places by name.
 
     poll_ms             how often a worker looks for what other processes have accepted
     lease_ttl_ms        how long a silent worker keeps its commands
@@ -30,6 +30,7 @@ class Settings:
     clock_jump_ms_max   how far the wall clock may run ahead of the monotonic one
     threads_max         threads per advisor or performer that is a plain function
     slots               slots of a store that is created
+    retain_days         days for which a finished case stays among those that are listed; then it is put away
     anchor_to           where a worker keeps anchors of the ledger: a file's folder or a URL; empty: nowhere
     anchor_key          what it signs them with: a file in PEM, or env:NAME; empty: they are not signed
     anchor_every_ms     between two anchors
@@ -46,6 +47,7 @@ class Settings:
     clock_jump_ms_max: int = limits.CLOCK_JUMP_MS_MAX
     threads_max: int = 32
     slots: int = limits.SLOTS
+    retain_days: int = limits.RETAIN_DAYS
     anchor_to: str = ""
     anchor_key: str = ""
     anchor_every_ms: int = limits.ANCHOR_EVERY_MS

@@ -21,6 +21,7 @@ from typing import Any, Generic, Self, TypeVar, cast
 
 from interlock.assembly.hosting import disconnect, hosted, kept_by, payload_reader
 from interlock.assembly.opening import open_store
+from interlock.assembly.retiring import retire
 from interlock.assembly.running import make_worker
 from interlock.assembly.succession import register
 from interlock.automation.app import Automation
@@ -253,6 +254,7 @@ class Interlock:
         self._door: Door | None = None
         self._worker: Worker | None = None
         self._running: asyncio.Task[None] | None = None
+        self._retiring: asyncio.Task[None] | None = None
         self._hosts: list[Hosted] = []
 
     @classmethod
@@ -286,6 +288,8 @@ class Interlock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Drain: take nothing more, finish what is in flight, close the store."""
+        if self._retiring is not None:
+            self._retiring.cancel()
         try:
             if self._door is not None:
                 await self._door.drain()
@@ -321,6 +325,9 @@ class Interlock:
         self._hosts.append(host)
         if self._running is None:
             self._running = asyncio.ensure_future(worker.run())
+            self._retiring = asyncio.ensure_future(
+                retire(store, lambda: self._hosts, self._settings, self._spawn, SystemClock().now)
+            )
 
     def picture(self, data: bytes, media_type: str = "image/png") -> Picture:
         """Store an image once and name it by its content."""

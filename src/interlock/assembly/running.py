@@ -22,6 +22,7 @@ import uuid_utils
 from interlock.assembly.anchoring import on_schedule, signer
 from interlock.assembly.hosting import disconnect, hosted
 from interlock.assembly.opening import open_store
+from interlock.assembly.retiring import retire
 from interlock.assembly.succession import register
 from interlock.ports import Lease, Store
 from interlock.releases import Release, load_release
@@ -142,7 +143,10 @@ async def _run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end, number)
-    beside = [asyncio.ensure_future(watch_lag(worker.dispatcher, on_notice))]
+    beside = [
+        asyncio.ensure_future(watch_lag(worker.dispatcher, on_notice)),
+        asyncio.ensure_future(retire(store, hosts.values, settings, spawn, SystemClock().now)),
+    ]
     if on_tally is not None:
         beside.append(asyncio.ensure_future(_tell(worker, on_tally)))
     if settings.anchor_to:

@@ -85,6 +85,10 @@ def _cases(store: Store, automation: str) -> Iterator[CaseRecord]:
     while page:
         yield from page
         page = store.cases(automation=automation, status=None, after=page[-1].case, limit=PAGE)
+    place = 0
+    while put_away := store.archived(automation, after=place, limit=PAGE):
+        yield from (record for _, record in put_away)
+        place = put_away[-1][0]
 
 
 def _holds(record: CaseRecord) -> Iterator[tuple[Held, str]]:

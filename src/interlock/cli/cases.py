@@ -39,7 +39,8 @@ LIMIT = 50
 def cases(inv: Invocation, status: str | None, automation: str | None, limit: int, after: str | None) -> None:
     """List cases.
 
-    The oldest come first. Budget accounts are cases too: --automation interlock.budgets; so is who
+    The oldest come first; finished cases that were put away are not listed, and every other command still finds
+    them. Budget accounts are cases too: --automation interlock.budgets; so is who
     decides for whom: --automation interlock.people.
     """
     with opening.to_read(inv) as store:

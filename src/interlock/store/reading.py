@@ -7,6 +7,7 @@ last value seen, so a page costs the same wherever it is.
 from __future__ import annotations
 
 import heapq
+from typing import Any
 
 from interlock.ports import Lease, Quarantined
 from interlock.store import codec
@@ -23,13 +24,19 @@ from interlock.vocabulary.task import Task
 
 
 def case(db: Connection, packing: Packing, id_: CaseId, n_slots: int) -> CaseRecord | None:
-    row = db.execute(queries["case"], (slot_of(id_, n_slots), *id_)).fetchone()
+    row = _row(db, id_, n_slots)
     return None if row is None else codec.case_record(packing.unpack(db, row[3], row[4]))
 
 
 def newest(db: Connection, id_: CaseId, n_slots: int) -> int:
-    row = db.execute(queries["case"], (slot_of(id_, n_slots), *id_)).fetchone()
+    row = _row(db, id_, n_slots)
     return 0 if row is None else row[1]
+
+
+def _row(db: Connection, id_: CaseId, n_slots: int) -> Any:
+    """A case's row, wherever it lies."""
+    place = (slot_of(id_, n_slots), *id_)
+    return db.execute(queries["case"], place).fetchone() or db.execute(queries["archive_case"], place).fetchone()
 
 
 def cases(
@@ -43,7 +50,9 @@ def cases(
 ) -> list[CaseRecord]:
     place = 0
     if after is not None:
-        row = db.execute(queries["case_place"], (slot_of(after, n_slots), *after)).fetchone()
+        where = (slot_of(after, n_slots), *after)
+        row = db.execute(queries["case_place"], where).fetchone()
+        row = row or db.execute(queries["archive_place"], where).fetchone()
         if row is None:
             raise NotFound(f"There is no case {after} to continue the list after.", hint="Start again without it.")
         place = row[0]

@@ -23,8 +23,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal, NoReturn, cast
 
-from interlock.ports import BeginsAs, Caps, Control, Lease, Life, Quarantined, ReadySlots, Receipt, Units
-from interlock.store import control, door, handshake, lives, readiness, reading, relay, seals, workers, writes
+from interlock.ports import BeginsAs, Caps, Control, Finished, Lease, Life, Quarantined, ReadySlots, Receipt, Units
+from interlock.store import archive, control, door, handshake, lives, readiness, reading, relay, seals, workers, writes
 from interlock.store.driver import AFTER_COMMIT, BEFORE_COMMIT, Connection, Cut, StatementFaults
 from interlock.store.liveness import FileLiveness, Liveness, MemoryLiveness
 from interlock.store.packing import Packing, known_packing, packing
@@ -351,6 +351,16 @@ class SqliteStore:
     def release(self, id: str) -> bytes | None:
         with self._reading() as db:
             return control.release(db, id)
+
+    # --- finished cases
+
+    def finished(self, automation: str, status: str, *, after: int, limit: int) -> list[Finished]:
+        with self._reading() as db:
+            return archive.candidates(db, automation, status, after, limit)
+
+    def archived(self, automation: str, *, after: int, limit: int) -> list[tuple[int, CaseRecord]]:
+        with self._reading() as db:
+            return archive.page(db, self._packing, automation, after, limit)
 
     # --- keys of personal data
 

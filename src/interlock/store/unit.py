@@ -30,6 +30,7 @@ INBOX = queries["inbox"]
 TIMERS_DUE = queries["timers_due"]
 TIMERS_DUE_UNBLOCKED = queries["timers_due_unblocked"]
 CASE = queries["case"]
+ARCHIVE_CASE = queries["archive_case"]
 COMMANDS_DUE = queries["commands_due"]
 COMMANDS_DUE_EXCEPT = queries["commands_due_except"]
 
@@ -44,9 +45,9 @@ class ClaimedUnit:
     """`ports.Unit` over a connection whose transaction holds the claim."""
 
     __slots__ = (
-        "_commands_due", "_db", "_now_asked", "_packing", "_timer_due", "_waiting", "blocked", "control", "epoch",
-        "era", "head", "lost", "lsn", "now", "relayed", "sent", "slot", "solo", "solo_before", "statuses", "suspects",
-        "worker", "writes",
+        "_archive", "_commands_due", "_db", "_now_asked", "_packing", "_timer_due", "_waiting", "archived",
+        "blocked", "control", "epoch", "era", "head", "lost", "lsn", "now", "relayed", "sent", "slot", "solo",
+        "solo_before", "statuses", "suspects", "worker", "writes",
     )  # fmt: skip
 
     def __init__(self, db: Connection, packing: Packing, slot: int, *, worker: str, now: int) -> None:
@@ -59,6 +60,7 @@ class ClaimedUnit:
         (
             self.epoch, self.era, self.lsn, self.head, stored_now, solo, self.suspects, self.sent, self.relayed,
             self._timer_due, generation, paused, semantics, self.blocked, self._waiting, self._commands_due,
+            self._archive,
         ) = row  # fmt: skip
         if semantics > SEMANTICS:
             raise StoreVersion(
@@ -75,6 +77,7 @@ class ClaimedUnit:
         self.solo_before = bool(solo)
         self.solo = self.solo_before and self.has_suspects()
         self.statuses: dict[tuple[str, str], str] = {}
+        self.archived: set[CaseId] = set()
         self.lost: list[str] = []
         self.writes: Writes | None = None
 
@@ -98,6 +101,10 @@ class ClaimedUnit:
         db, slot, unpack = self._db, self.slot, self._packing.unpack
         for id_ in ids:
             row = db.execute(CASE, (slot, id_[0], id_[1])).fetchone()
+            if row is None and self._archive:
+                row = db.execute(ARCHIVE_CASE, (slot, id_[0], id_[1])).fetchone()
+                if row is not None:
+                    self.archived.add(id_)
             if row is not None:
                 _, lsn, status, dictionary, body = row
                 found[id_] = (codec.case_record(unpack(db, dictionary, body)), lsn)

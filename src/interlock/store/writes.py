@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from interlock.ports import Writes
-from interlock.store import codec, relay, seals
+from interlock.store import archive, codec, relay, seals
 from interlock.store.driver import Connection
 from interlock.store.packing import PLAIN, Packing
 from interlock.store.sql import queries
@@ -72,6 +72,9 @@ def apply(db: Connection, packing: Packing, staged: Staged, *, relaying: bool, n
     _tasks(db, staged)
     _put_back(db, staged)
     _seals(db, staged)
+    for unit, writes in staged:
+        if writes.archived:
+            archive.put_away(db, packing, unit.slot, writes.archived)
     relayed = _sends(db, staged, relaying=relaying, n_slots=n_slots)
     for unit, _ in staged:
         if unit.solo_before:
@@ -114,6 +117,10 @@ def _cases(db: Connection, staged: Staged, n_slots: int) -> None:
     encode = codec.encode
     for unit, writes in staged:
         slot, statuses, same = unit.slot, unit.statuses, writes.same_status
+        if unit.archived:
+            for record, _, _ in writes.cases:
+                if record.case in unit.archived:
+                    archive.bring_back(db, slot, record.case)
         for record, before, lsn in writes.cases:
             automation, key, status = record.automation, record.key, record.status
             body = encode(record)

@@ -189,3 +189,6 @@ ANCHOR_EVERY_MS: int = 3_600_000
 
 INBOX_MAX: int = 1_000_000
 """Accepted, unconsumed messages per store before the door refuses: a backlog is better refused than discovered."""
+
+RETAIN_DAYS: int = 90
+"""How long a finished case stays at hand: most of what comes late comes within a quarter."""

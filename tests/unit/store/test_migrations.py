@@ -18,7 +18,9 @@ from interlock.vocabulary.events import Envelope, EventBody
 LAYOUTS = Path(__file__).parent / "layouts"
 ALL = sorted(int(file.stem.partition("_")[2]) for file in LAYOUTS.glob("schema_*.sql"))
 N_SLOTS = 4
-AFTER_THE_FIRST = "".join(f"DROP TABLE {name};" for name in ("lives", "tasks", "seals", "seal_subjects", "seal_pepper"))
+AFTER_THE_FIRST = "".join(
+    f"DROP TABLE {name};" for name in ("lives", "tasks", "seals", "seal_subjects", "seal_pepper", "archive")
+)
 """Takes away what later layouts added to the first."""
 
 

@@ -94,11 +94,12 @@ SELECT min(timer_due) FROM slots WHERE timer_due > ?
 -- === a unit reads ===
 
 -- name: slot
--- 1 slot, 2 now. The last three spare a unit the statements that would find nothing.
+-- 1 slot, 2 now. The last four spare a unit the statements that would find nothing.
 SELECT epoch, era, lsn, head, now, solo, suspects, sent, relayed, timer_due, generation, paused, semantics,
     EXISTS (SELECT 1 FROM blocked WHERE slot = ?1),
     EXISTS (SELECT 1 FROM inbox WHERE slot = ?1 AND blocked = 0),
-    EXISTS (SELECT 1 FROM commands WHERE slot = ?1 AND due <= ?2)
+    EXISTS (SELECT 1 FROM commands WHERE slot = ?1 AND due <= ?2),
+    EXISTS (SELECT 1 FROM archive WHERE slot = ?1)
 FROM slots WHERE slot = ?1
 
 -- name: suspects
@@ -301,6 +302,40 @@ UPDATE slots SET solo = 0 WHERE slot = ?
 
 -- name: worker_commands_lost
 UPDATE commands SET state = 3, due = 0, worker = '', deaths = deaths + ?2 WHERE worker = ?1 AND state = 1
+
+
+-- === finished cases ===
+
+-- name: archive_candidates
+SELECT rowid, slot, key, updated_at FROM cases WHERE automation = ? AND status = ? AND rowid > ? ORDER BY rowid LIMIT ?
+
+-- name: archive_take
+SELECT rowid, version, lsn_newest, updated_at, status, dictionary, body FROM cases
+WHERE slot = ? AND automation = ? AND key = ?
+
+-- name: archive_add
+INSERT INTO archive (slot, automation, key, place, version, lsn_newest, updated_at, status, dictionary, body)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: archive_case_drop
+DELETE FROM cases WHERE slot = ? AND automation = ? AND key = ?
+
+-- name: archive_case
+SELECT version, lsn_newest, status, dictionary, body FROM archive WHERE slot = ? AND automation = ? AND key = ?
+
+-- name: archive_place
+SELECT place FROM archive WHERE slot = ? AND automation = ? AND key = ?
+
+-- name: archive_back
+INSERT INTO cases (slot, automation, key, version, lsn_newest, updated_at, status, dictionary, body)
+SELECT slot, automation, key, version, lsn_newest, updated_at, status, dictionary, body FROM archive
+WHERE slot = ? AND automation = ? AND key = ?
+
+-- name: archive_drop
+DELETE FROM archive WHERE slot = ? AND automation = ? AND key = ?
+
+-- name: archived
+SELECT rowid, dictionary, body FROM archive WHERE automation = ? AND rowid > ? ORDER BY rowid LIMIT ?
 
 
 -- === keys of personal data ===

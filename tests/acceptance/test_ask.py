@@ -76,8 +76,9 @@ def test_what_would_be_decided_is_shown_whole_and_nothing_of_it_is_done(folder: 
     answering(server, sure=0.2)
     words = interlock(folder, "ask", "Opened", "--data", json.dumps(EVENT), **DIRECT).out
     assert "t1  would be opened; nothing of this is done" in words
-    assert "Would be needs a person by autonomy: refund(amount=5.0, reason=late)." in words
+    assert "Decision: needs a person by autonomy: refund(amount=5.0, reason=late)." in words
     assert "Score 0.200000 is below the rung 0.500000" in words
+    assert "Review:" not in words, "it is not there to be looked at"
     assert "rationale: (sealed)" in words, "what is said about personal data is shown to whoever asks for it"
 
 

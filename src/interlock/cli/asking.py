@@ -271,9 +271,12 @@ def _show_asked(one: Asked) -> None:
 
 
 def _show_decision(decision: Decision, release: Release) -> None:
+    from msgspec import structs
+
     from interlock.cli.following import decision_words
 
-    screen.title(f"Would be {decision_words(decision)}")
+    # The review that it would open is not there to be looked at.
+    screen.title(f"Decision: {decision_words(structs.replace(decision, review=''))}")
     mark = {"matched": "+", "excused": "~", "not_matched": "-", "not_for_action": " "}
     for rule in _rules(decision, release):
         screen.prose(f"  {mark[rule.result]} {rule}")

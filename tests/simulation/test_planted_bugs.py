@@ -22,6 +22,14 @@ SEEDS_MAX = 10
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
+def ask_nobody_about_a_doubt(patch: pytest.MonkeyPatch) -> None:
+    def planted(work: Any, effect: Any, spec: Any, why: str) -> None:
+        work.put_effect(effect)
+        work.drop_command(effect.id)
+
+    patch.setattr(on_result, "ask_a_person", planted)
+
+
 def retry_once_effects(patch: pytest.MonkeyPatch) -> None:
     real = on_result._performed
 
@@ -159,6 +167,7 @@ ROUGH = Faults(
     ("plant", "guarantee"),
     [
         (retry_once_effects, 5),
+        (ask_nobody_about_a_doubt, 5),
         (run_without_a_start, 1),
         (forget_what_was_seen, 4),
         (acknowledge_without_keeping, 4),

@@ -64,6 +64,7 @@ def judge(history: History, story: Story) -> list[Violation]:
         *_attempts(history, story, starts),
         *_exclusions(history, starts),
         *_outcomes(history, story, by_key),
+        *_looked_after(story),
         *_decisions(story),
     ]
 
@@ -282,8 +283,29 @@ def _exclusions(history: History, starts: list[Start]) -> list[Violation]:
                 forbidden.append(other["action"])
             elif rule.once_per_case and other["action"] == action:
                 forbidden.append(action)
+            elif start.effect.get("attempt", 0) == 1 and _is_same_doubt(start.effect, other):
+                forbidden.append(f"a doubt about the same {action}")
         where = (start.name, start.line.place)
         found.extend(Violation(5, f"{action} started though {other} excludes it", where) for other in forbidden)
+    return found
+
+
+def _is_same_doubt(effect: Plain, other: Plain) -> bool:
+    same = (other["action"], _plain(other["args"])) == (effect["action"], _plain(effect["args"]))
+    return same and other["status"] == "in_doubt"
+
+
+def _looked_after(story: Story) -> list[Violation]:
+    """Whatever is in doubt is about to be probed, or a person is asked about it."""
+    found: list[Violation] = []
+    for line in story.lines:
+        tasks = line.after.get("tasks", {})
+        for local, effect in line.after.get("effects", {}).items():
+            if effect["status"] != "in_doubt" or local in tasks:
+                continue
+            if effect.get("phase", "perform") == "perform" or not effect.get("next_at"):
+                where = (effect_name(line.case, local), line.place)
+                found.append(Violation(5, "an effect is in doubt and nobody looks", where))
     return found
 
 

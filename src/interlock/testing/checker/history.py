@@ -58,6 +58,7 @@ class ActionRule:
     reversible: bool
     once_per_case: bool = False
     fenced: bool = False
+    checked: bool = False
     not_after: tuple[str, ...] = ()
     final: bool = False
     key_valid_for: int = 0

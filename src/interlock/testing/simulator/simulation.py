@@ -86,6 +86,7 @@ def rules_of(release: Release) -> Rules:
                 reversible=spec.reversible,
                 once_per_case=spec.once_per_case,
                 fenced=spec.fenced,
+                checked=spec.checked,
                 not_after=spec.not_after,
                 final=spec.consequence == "final",
                 key_valid_for=spec.key_valid_for,

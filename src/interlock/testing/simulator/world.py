@@ -7,7 +7,7 @@ What this outside promises is what each kind of action may rely on, and no more:
 
     idempotent   a key is remembered for `key_valid_for`; the same key within it is the same booking
     checkable    it can be asked; a fenced key never lands; without a fence a request lands within `settle_after`
-    once         nothing: every request that lands is a booking
+    once         nothing: every request that lands is a booking; one with a checker lands within `settle_after`
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ class Outside:
         way = dice.between(0.001, TRANSIT_S)
         if dice.chance(faults.outside_late):
             rule = self._rules[action]
-            way = dice.between(1, LATE_UNFENCED_S if rule.kind == "checkable" and not rule.fenced else LATE_S)
+            unfenced = (rule.kind == "checkable" or rule.checked) and not rule.fenced
+            way = dice.between(1, LATE_UNFENCED_S if unfenced else LATE_S)
         refuses = dice.chance(faults.outside_refuses)
         loses, hangs = dice.chance(faults.outside_loses_reply), dice.chance(faults.outside_hangs)
         landed: asyncio.Future[str] = asyncio.get_running_loop().create_future()

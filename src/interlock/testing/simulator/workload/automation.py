@@ -2,7 +2,7 @@
 
 Two advisors are asked one question and a third stands behind them. Pay is checkable with a fence, Collect checkable
 without one, Credit idempotent with a key that is soon forgotten, Letter happens once, Mark can be undone, Erase
-always takes a person.
+always takes a person, happens once as well and can be looked for.
 """
 
 from datetime import timedelta
@@ -292,6 +292,11 @@ async def mark(args: Mark, key: str) -> None:
 @Erase.performer
 async def erase(args: Erase, key: str) -> None:
     await OUTSIDE.get().perform("erase", args, key)
+
+
+@Erase.checker
+async def was_erased(args: Erase, key: str) -> bool:
+    return await OUTSIDE.get().check("erase", args, key) is not None
 
 
 @Assess.advisor("first")

@@ -216,7 +216,7 @@ class Encoder:
                 number = self._number(item)
                 return solver.any_([solver.equal(number, solver.integer(int(value))) for value in values])
             case Input(_, path):
-                return self._variables.holds(path, self._item(item))
+                return self._variables.holds(path, self._item(item), item.value if isinstance(item, Const) else None)
             case If(condition, then, otherwise):
                 return solver.if_(self.condition(condition), self._in(item, then), self._in(item, otherwise))
             case _:

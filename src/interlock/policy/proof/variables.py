@@ -50,6 +50,7 @@ class _List:
     member: Term
     sized: bool = False
     whole: tuple[Any, ...] = ()
+    known: dict[int, Any] = field(default_factory=dict[int, Any])
     asked: list[Term] = field(default_factory=list[Term])
 
 
@@ -156,11 +157,13 @@ class Variables:
         prefixes = [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
         return self.solver.all_([self._there[prefix] for prefix in prefixes if prefix in self._there])
 
-    def holds(self, path: str, item: Term) -> Term:
-        """Whether the list at a path has an item."""
+    def holds(self, path: str, item: Term, constant: Any = None) -> Term:
+        """Whether the list at a path has an item. `constant`: what the item is, where that is known now."""
         if self._closed:
             raise AssertionError("the lists have been closed")
         listed = self._lists[path]
+        if constant is not None:
+            listed.known[len(listed.asked)] = constant
         listed.asked.append(item)
         return self.solver.holds(listed.member, item)
 
@@ -218,7 +221,11 @@ class Variables:
             items = [*terms, *listed.asked]
             some = solver.any_([solver.holds(listed.member, term) for term in terms])
             solver.require(solver.any_([solver.at_most(listed.size, solver.integer(0)), some]))
-        for item in listed.asked:
+        for index, item in enumerate(listed.asked):
+            if index in listed.known:
+                if not _fits(type_.item, listed.known[index]):
+                    solver.require(solver.not_(solver.holds(listed.member, item)))
+                continue
             fits = self.within(item, type_.item)
             if isinstance(type_.item, StringType) and not self.look_into:
                 fits = solver.all_([fits, self._named(item, type_.item.max_length)])
@@ -302,6 +309,21 @@ class Variables:
         if id_ not in names:
             names[id_] = _fresh(type_, set(names.values()))
         return names[id_]
+
+
+def _fits(type_: ScalarType, value: Any) -> bool:
+    """Whether a constant that a rule asks a list for is a value of its items' type."""
+    match type_:
+        case IntType(lo, hi) | DurationType(lo, hi) | DecimalType(_, lo, hi):
+            return lo <= value <= hi
+        case StringType(most):
+            return len(value) <= most
+        case EnumType(values):
+            return value in values
+        case TimestampType():
+            return TIMESTAMP_MIN <= value <= TIMESTAMP_MAX
+        case BoolType():
+            return True
 
 
 def _textual(type_: ScalarType) -> bool:

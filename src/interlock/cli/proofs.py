@@ -209,7 +209,7 @@ def _change(change: Change, touched: Affected | None) -> None:
     screen.text(f"  for example {verdict_text(was)} by {_names(by(was))}, now {verdict_text(now)} by {_names(by(now))}")
     screen.pairs(list(change.example.inputs), indent=4)
     if touched is not None:
-        recorded = touched.changed.get((change.action, change.before, change.after))
+        recorded = touched.changed.get((change.action, change.before, change.after, change.stricter))
         if recorded is None:
             screen.text("  recorded: no decision")
         else:

@@ -18,7 +18,7 @@ from typing import Any
 from interlock.ledger.recorded import Recorded, Releases, input_type
 from interlock.ledger.reporting import entries_since
 from interlock.policy import Bound, DecimalType, Policy
-from interlock.policy.rules import unlike
+from interlock.policy.rules import tightens, unlike
 from interlock.policy.values import raw_of
 from interlock.ports import Store
 from interlock.vocabulary.decision import Decision
@@ -27,8 +27,8 @@ from interlock.vocabulary.ids import BUDGETS
 EXAMPLES_MAX = 20
 """Decisions named per class; the rest is counted."""
 
-Class = tuple[str, str, str]
-"""Action, outcome before, outcome after."""
+Class = tuple[str, str, str, bool]
+"""Action, outcome before, outcome after, and whether that only tightens."""
 
 
 @dataclass
@@ -66,8 +66,8 @@ class Affected:
             "decisions": self.decisions,
             "same": self.same,
             "changed": [
-                {"action": action, "before": before, "after": after, **touched.to_data()}
-                for (action, before, after), touched in sorted(self.changed.items())
+                {"action": action, "before": before, "after": after, "stricter": stricter, **touched.to_data()}
+                for (action, before, after, stricter), touched in sorted(self.changed.items())
             ],
             "not_judged": dict(sorted(self.not_judged.items())),
         }
@@ -119,7 +119,8 @@ def _count(result: Affected, release: Recorded | None, before: Policy, after: Po
     if not unlike(verdicts[0], verdicts[1]):
         result.same += 1
         return
-    touched = result.changed.setdefault((action, verdicts[0].outcome, verdicts[1].outcome), Touched())
+    stricter = tightens(verdicts[0], verdicts[1])
+    touched = result.changed.setdefault((action, verdicts[0].outcome, verdicts[1].outcome, stricter), Touched())
     touched.count += 1
     for name, amount in _amounts(release.policy, decision):
         touched.amounts[name] = touched.amounts.get(name, Decimal(0)) + amount

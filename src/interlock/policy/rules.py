@@ -123,6 +123,15 @@ def unlike(one: Verdict, other: Verdict) -> bool:
     return (one.outcome, one.groups, one.fallback) != (other.outcome, other.groups, other.fallback)
 
 
+def tightens(before: Verdict, after: Verdict) -> bool:
+    """Whether a verdict only takes away from another: a stricter outcome, or the same people and more."""
+    if before.outcome != after.outcome:
+        return STRICTNESS[after.outcome] < STRICTNESS[before.outcome]
+    most = {group.name: group.approvals for group in after.groups}
+    asked = all(most.get(group.name, 0) >= group.approvals for group in before.groups)
+    return before.fallback == after.fallback and asked
+
+
 def verdict_text(verdict: Verdict) -> str:
     """`allow`, `deny`, `fallback:NAME`, or `escalate:a+b*2` with two approvals asked of b."""
     match verdict.outcome:

@@ -43,7 +43,7 @@ def test_what_changes_is_counted_by_class_with_its_money(week: Desk) -> None:
     stricter = other(live(week), ("has(proposal.score)", "has(proposal.score) && proposal.amount < 100"))
     found = affected(week.store, live(week), stricter, since=START)
     ((class_, touched),) = found.changed.items()
-    assert class_ == ("pay", "allow", "escalate")
+    assert class_ == ("pay", "allow", "escalate", True)
     assert touched.count == len(touched.examples) and touched.count > 0
     assert touched.amounts == {"amount": Decimal("120.00") * touched.count}
     assert found.same + touched.count == found.decisions

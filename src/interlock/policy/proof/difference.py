@@ -9,7 +9,7 @@ INVARIANT: `equivalent` means proved so: no input of any action has two verdicts
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from interlock.policy.proof.findings import Progress, silent
 from interlock.policy.proof.question import Question, Undecided
 from interlock.policy.proof.regions import Region, region
 from interlock.policy.proof.smt import TIMEOUT_MS, Solver, Term
-from interlock.policy.rules import STRICTNESS, unlike, verdict_text
+from interlock.policy.rules import STRICTNESS, tightens, unlike, verdict_text
 from interlock.policy.schema import RecordType, Schema
 from interlock.policy.schema_text import type_text
 from interlock.vocabulary.verdict import Outcome, Verdict
@@ -180,10 +180,10 @@ def _classes(
             [solver.all_([new.asked.get(g, solver.false), solver.not_(old.asked.get(g, solver.false))]) for g in groups]
         )
         return [
-            (solver.all_([both, dropped]), lambda a, b: _both_ask(a, b) and not _covers(b, a), False),
+            (solver.all_([both, dropped]), lambda a, b: _both_ask(a, b) and not tightens(a, b), False),
             (
                 solver.all_([both, added, solver.not_(dropped)]),
-                lambda a, b: _both_ask(a, b) and _covers(b, a) and a.groups != b.groups,
+                lambda a, b: _both_ask(a, b) and tightens(a, b) and a.groups != b.groups,
                 True,
             ),
         ]
@@ -202,12 +202,6 @@ def _classes(
 
 def _both_ask(a: Verdict, b: Verdict) -> bool:
     return a.outcome == b.outcome == "escalate"
-
-
-def _covers(asks: Verdict, asked: Verdict) -> bool:
-    """Whether one verdict asks at least what another asks."""
-    most: Mapping[str, int] = {group.name: group.approvals for group in asks.groups}
-    return all(most.get(group.name, 0) >= group.approvals for group in asked.groups)
 
 
 def _judge(question: Question, meant: Meant) -> Callable[[Data], bool]:

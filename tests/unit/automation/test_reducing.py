@@ -189,6 +189,11 @@ def reduced(tmp_path: Path, body: str, kind: str = "event") -> Any:
         ("    return (1,)\n", TypeError, "returned int"),
         ("    return propose(Pay(amount=event.total), because=case)\n", TypeError, "because= is the message"),
         ("    return propose(Pay(amount=event.total), because='')\n", TypeError, "because= is the message"),
+        (
+            "    return propose(Pay(amount=event.total), because=event, compensates=Ticket)\n",
+            TypeError,
+            "compensates= is an action class of this automation; not Ticket",
+        ),
         ("    return (ask(Amount(total=event.total)),) * 65\n", TypeError, "65 requests"),
         ("    case.total = 'much'\n", ValueError, "left the case invalid: total"),
         ("    case.total = -event.total\n", ValueError, "left the case invalid: total"),
@@ -206,6 +211,11 @@ def test_refused(tmp_path: Path, body: str, error: type[Exception], said: str) -
 def test_words_are_a_reason_too(tmp_path: Path) -> None:
     done = reduced(tmp_path, "    return propose(Pay(amount=event.total), because='seen before')\n")
     assert done.requests == (Propose("pay", {"amount": "5"}, "seen before", fits=True),)
+
+
+def test_what_is_to_be_made_good_is_named_as_the_kernel_knows_it(tmp_path: Path) -> None:
+    done = reduced(tmp_path, "    return propose(Pay(amount=event.total), because=event, compensates=Pay)\n")
+    assert done.requests == (Propose("pay", {"amount": "5"}, fits=True, compensates="pay"),)
 
 
 def test_arguments_that_slipped_past_the_type_are_named(tmp_path: Path) -> None:

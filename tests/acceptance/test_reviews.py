@@ -10,6 +10,8 @@ import io
 import json
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from tests.acceptance.cli_session import COMMAND, Told, environment, new_automat
 from tests.acceptance.cli_session import interlock as as_process
 
 pytestmark = pytest.mark.xdist_group("reviews-story")
+
+RACER = Path(__file__).with_name("review_racer.py")
 
 GROUPS = """
 [reviews.support]
@@ -36,6 +40,8 @@ expires = "7d"
 """
 
 TICKETS = {"big": "380.00", "hand": "30.00", "away": "30.00", "many": "30.00", "undo": "30.00"}
+RACED = [f"race{n}" for n in range(10)]
+TICKETS |= dict.fromkeys(RACED, "380.00")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +50,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     made = new_automation(tmp_path_factory.mktemp("reviews"))
     release = made / "release.toml"
     text = release.read_text()
-    release.write_text(text[: text.index("[reviews.support]")] + GROUPS.lstrip())
+    release.write_text(
+        text[: text.index("[reviews.support]")].replace("max = 500.00", "max = 9000.00") + GROUPS.lstrip()
+    )
     message = {"380.00": "The table arrived broken.", "30.00": "I want my money back."}
     (made / "events.jsonl").write_text(
         "\n".join(
@@ -165,6 +173,71 @@ def test_until_the_start_an_approval_is_taken_back(folder: Path) -> None:
     interlock("resume")
     assert interlock("case", "undo", "--json").data["status"] == "open"
     assert interlock("withdraw", review, "--as", "ann", "--json", code=3).data["error"]["code"] == "not_open"
+
+
+def test_people_in_processes_of_their_own_at_the_same_reviews(folder: Path) -> None:
+    """Approve against approve against withdraw against the start, by three people and two workers at once."""
+    waiting = [{"id": shown(name)["id"], "seen": shown(name)["seen"]} for name in RACED]
+    second = subprocess.Popen([*COMMAND, "run", "--quiet"], cwd=folder, env=environment(), stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while len(list(folder.glob("interlock.db.workers/*"))) < 2:
+        assert time.monotonic() < deadline and second.poll() is None, "the second worker did not begin"
+        time.sleep(0.05)
+    start = str(time.time() + 2.5)
+    people = [
+        subprocess.Popen(
+            [sys.executable, str(RACER), "interlock.db", start, who, f"{who}1"],
+            cwd=folder,
+            env=environment(PYTHONPATH=str(RACER.parents[2])),
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for who in ("ann", "bob", "cid")
+    ]
+    for one in people:
+        assert one.stdin is not None
+        one.stdin.write(json.dumps(waiting))
+        one.stdin.close()
+    for one in people:
+        assert one.wait(60) == 0, one.stderr.read() if one.stderr else ""
+    deadline = time.monotonic() + 30
+    while interlock("cases", "--json").data["waiting"]:
+        assert time.monotonic() < deadline, "the workers did not finish"
+        time.sleep(0.1)
+    second.send_signal(signal.SIGTERM)
+    assert second.wait(60) == 0
+    interlock("verify")
+    refunded = [_judged(name) for name in RACED]
+    assert any(refunded), "somebody's approvals held"
+    booked = [json.loads(line) for line in Path("sent/refunds.jsonl").read_text().splitlines()]
+    assert len({one["key"] for one in booked}) == len(booked)
+
+
+def _judged(name: str) -> bool:
+    """What became of a raced review, from its record alone: who had approved at the moment of the start. True if the
+    refund started.
+    """
+    approved: dict[str, set[str]] = {}
+    started = False
+    for moment in interlock("history", name, "--json").data["moments"]:
+        entry = moment["entry"]
+        cause, body, notes = entry["cause"], entry["cause"]["body"], " ".join(entry.get("notes", ()))
+        if "does not count" in notes:
+            continue
+        if body["kind"] == "review":
+            approved.setdefault(body["review"], set()).add(cause["principal"])
+        elif body["kind"] == "handling":
+            assert not started, "what has started is not taken back"
+            if "before refund" in notes:
+                approved[body["review"]] = set()  # the effect is gone, and its approvals with it
+            else:
+                approved[body["review"]].discard(cause["principal"])
+        elif body["kind"] == "start" and "started" in " ".join(moment["then"]) and "refund" in " ".join(moment["then"]):
+            assert not started, "once"
+            assert any(len(people) == 2 for people in approved.values()), "two people stood behind it at its start"
+            started = True
+    return started
 
 
 def test_all_of_it_is_in_order_in_the_record(folder: Path) -> None:

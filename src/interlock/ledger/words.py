@@ -246,7 +246,7 @@ def message(envelope: Envelope, named: Callable[[str], str] = lambda command: co
         case ReserveBody():
             return f"{body.reply_to} asks for {body.amount}, where {body.limit} is the limit"
         case BudgetReplyBody():
-            did = "grants" if body.granted else "has no room for"
+            did = "grants" if body.granted else "has room again for" if body.room else "has no room for"
             return f"budget account {body.account} {did} {body.reservation}"
         case SettleBody():
             return f"{body.reservation} is settled at {body.charged}"

@@ -517,8 +517,9 @@ def _message(message: Envelope) -> str:
             return f"{message.principal} delegates to {to}"
         case ResolveBody(command=command, outcome=outcome):
             return f"{message.principal} says of {command}: {outcome.replace('_', ' ')}"
-        case BudgetReplyBody(reservation=reservation, granted=granted):
-            return f"budget {reservation.rpartition('/')[2]}: {'granted' if granted else 'exhausted'}"
+        case BudgetReplyBody(reservation=reservation, granted=granted, room=room):
+            said = "granted" if granted else "has room again" if room else "exhausted"
+            return f"budget {reservation.rpartition('/')[2]}: {said}"
         case body:
             return f"{type(body).__name__.removesuffix('Body').lower()} from {message.source.partition(':')[0]}"
 

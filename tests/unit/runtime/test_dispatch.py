@@ -15,17 +15,20 @@ from interlock.vocabulary import limits
 from interlock.vocabulary.action import Command
 from interlock.vocabulary.advice import Answer, Silence
 from interlock.vocabulary.events import AnswerBody, Envelope, ResultBody
+from interlock.vocabulary.release import BudgetSpec
 from tests.unit.runtime.tiny import START, Outside, program
 
 
 class Line:
     """A dispatcher on a virtual loop."""
 
-    def __init__(self, *, retries: int = 0, **options: Any) -> None:
+    def __init__(self, *, retries: int = 0, budgets: tuple[BudgetSpec, ...] = (), **options: Any) -> None:
         self.clock = ManualClock(START)
         self.loop = VirtualLoop(self.clock)
         self.outside = Outside()
-        hosted = {"tiny": Hosted(program(retries=retries), self.outside, self.outside, {"advisor:reader": 5})}
+        hosted = {
+            "tiny": Hosted(program(retries=retries, budgets=budgets), self.outside, self.outside, {"advisor:reader": 5})
+        }
         self.dispatcher = Dispatcher(hosted, now=self.clock.now, arrived=lambda: None, **options)
 
     def run(self, *commands: Command, seconds: float = 600.0) -> list[Envelope]:
@@ -110,6 +113,30 @@ def test_what_an_advisor_without_an_answer_cost_is_recorded_with_its_silence(lin
     one.outside.on_answer = raising(OutOfTime("no answer within 2 s", usage={"cost": 3}, currency="EUR"))
     (envelope,) = one.run(ask())
     assert outcome(envelope) == Silence("timeout", "no answer within 2 s", {"cost": 6}, "EUR")
+
+
+def test_a_try_that_says_nothing_of_its_cost_is_counted_where_a_budget_asks(line):
+    spends = BudgetSpec("tokens", (), 100, 100, sum="usage.tokens", advisors=("reader",), each=10)
+    for budgets, usage in (((spends,), {"input_tokens": 4, "unreported": 2}), ((), {"input_tokens": 4})):
+        one = line(retries=4, budgets=budgets)
+        one.outside.on_answer = raising(
+            ValueError("boom"), NoAdvice("broke off"), NoAdvice("busy", usage={"input_tokens": 4}), None
+        )
+        (envelope,) = one.run(ask())
+        said = outcome(envelope)
+        assert isinstance(said, Answer) and said.usage == usage
+
+
+def test_a_try_that_is_given_up_may_have_been_paid_for(line):
+    spends = BudgetSpec("tokens", (), 100, 100, sum="usage.tokens", advisors=("reader",), each=10)
+    one = line(retries=1, budgets=(spends,))
+
+    async def never(command: Command) -> Any:
+        await asyncio.sleep(100)
+
+    one.outside.on_answer = never
+    (envelope,) = one.run(ask())
+    assert outcome(envelope) == Silence("timeout", "no answer within 2 s", {"unreported": 2})
 
 
 @pytest.mark.parametrize(

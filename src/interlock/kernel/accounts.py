@@ -102,7 +102,8 @@ def _reserve(state: State, account: str, body: ReserveBody) -> tuple[State, Budg
     held: int = state["held_sum"]
     known = body.reservation in state["held"]
     granted = known or (amount >= 0 and total + held + amount <= limit)
-    waits = body.wait and not granted and amount <= limit and len(state.get("waiting", ())) < BUDGET_WAITING_MAX
+    full = len(state.get("waiting", ())) >= BUDGET_WAITING_MAX
+    waits = body.wait and not granted and 0 <= amount <= limit and not full
     reply = BudgetReplyBody(account, body.reservation, granted, -(-total // unit), -(-held // unit), body.limit, waits)
     if granted and not known:
         holding = {**state["held"], body.reservation: [amount, str(bucket)]}

@@ -35,6 +35,7 @@ from interlock.runtime.erasure import Erasure
 from interlock.runtime.worker import Notice
 from interlock.settings import Settings
 from interlock.vocabulary.errors import Refused
+from interlock.vocabulary.events import HandlingAct
 from interlock.vocabulary.review import Review
 
 C = TypeVar("C", bound=Case)
@@ -145,6 +146,20 @@ class BlockingHandle(Generic[C]):
     ) -> None:
         """Approve with other arguments: a proposal of this person's own, which is judged again."""
         self._loop.wait(self._handle.edit(review, action, group=group, principal=principal, comment=comment, seen=seen))
+
+    def propose(
+        self, review: str, action: Action[Any], *, group: str, principal: str, comment: str = "", seen: str = ""
+    ) -> None:
+        """Propose an action on the review of a question that could not be answered in time."""
+        self._loop.wait(
+            self._handle.propose(review, action, group=group, principal=principal, comment=comment, seen=seen)
+        )
+
+    def handle(
+        self, review: str, act: HandlingAct, *, group: str, principal: str, to: str = "", text: str = ""
+    ) -> None:
+        """What a person does with a review beside deciding it, as `Handle.handle` has it."""
+        self._loop.wait(self._handle.handle(review, act, group=group, principal=principal, to=to, text=text))
 
     def resolve(self, command: str, happened: bool, *, principal: str, result: Any = None, comment: str = "") -> None:
         """End a doubt after looking at the outside's own books. `command`: full id of the effect."""

@@ -35,13 +35,13 @@ from interlock.runtime import control
 from interlock.runtime.clock import SystemClock
 from interlock.runtime.erasure import Erasure
 from interlock.runtime.hosted import Hosted
-from interlock.runtime.inbox import Door, moment, resolve_envelope, sealed, verdict_envelope
+from interlock.runtime.inbox import Door, handling_envelope, moment, resolve_envelope, sealed, verdict_envelope
 from interlock.runtime.threads import Pool
 from interlock.runtime.worker import Notice, Worker
 from interlock.settings import Settings
 from interlock.vocabulary.case import CaseRecord
 from interlock.vocabulary.errors import InterlockError, NotFound, Refused
-from interlock.vocabulary.events import CallBody, EventBody
+from interlock.vocabulary.events import CallBody, EventBody, HandlingAct
 from interlock.vocabulary.ids import CaseId, parse_full_id, slot_of
 from interlock.vocabulary.review import Review
 
@@ -188,6 +188,41 @@ class Handle(Generic[C]):
             raise Refused(str(error), code="bad_call") from None
         await self._interlock.verdict(
             review, "edit", group=group, principal=principal, comment=comment, seen=seen, args=args
+        )
+
+    async def propose(
+        self, review: str, action: Action[Any], *, group: str, principal: str, comment: str = "", seen: str = ""
+    ) -> None:
+        """Propose an action on the review of a question that could not be answered in time."""
+        try:
+            name, args = await self._plain(lambda: self._action_plain(parse_full_id(review)[0].key, action))
+        except Rejected as error:
+            raise Refused(str(error), code="bad_call") from None
+        await self._interlock.verdict(
+            review, "propose", group=group, principal=principal, comment=comment, seen=seen, args=args, action=name
+        )
+
+    async def handle(
+        self, review: str, act: HandlingAct, *, group: str, principal: str, to: str = "", text: str = ""
+    ) -> None:
+        """What a person does with a review beside deciding it: claim, release, assign (`to` a person), reassign (`to` a
+        group), ask or answer (`text`), and withdraw, which takes an approval back until the effect starts.
+        """
+        door = self._interlock.door
+        case, local = parse_full_id(review)
+        await door.submit(
+            handling_envelope(
+                case.automation,
+                case.key,
+                local,
+                act,
+                group=group,
+                id=f"{local}:{act}:{principal}:{door.now}",
+                principal=principal,
+                now=door.now,
+                to=to,
+                text=text,
+            )
         )
 
     async def resolve(
@@ -387,6 +422,7 @@ class Interlock:
         comment: str,
         seen: str,
         args: Mapping[str, Any] | None = None,
+        action: str = "",
     ) -> None:
         """A person's verdict on an open review. Raises NotFound for one that is not open."""
         case, local = parse_full_id(review)
@@ -406,6 +442,7 @@ class Interlock:
                 id=f"{local}:{verdict}:{group}:{principal}:{door.now}",
                 principal=principal,
                 now=door.now,
+                action=action,
             )
         )
 

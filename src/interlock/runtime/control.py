@@ -145,7 +145,7 @@ def started(store: Store, scopes: Sequence[str]) -> list[Started]:
     return list(found.values())
 
 
-VerdictName = Literal["approve", "reject", "edit"]
+VerdictName = Literal["approve", "reject", "edit", "propose"]
 
 
 def open_review(store: Store, case: CaseId, local: str) -> Review:

@@ -52,6 +52,30 @@ def parts(folder) -> Any:
     return load_release(folder).loaded.definition.modules[0]
 
 
+def test_people_do_with_a_review_what_people_do(folder, tmp_path):
+    m = parts(folder)
+
+    async def go() -> None:
+        async with Interlock.open(f"sqlite:///{tmp_path / 'b.db'}") as il:
+            bills = il.run(m.app, folder)
+            await bills.submit(m.Received(bill="b1", text="twelve chars"), id="e1", source="test")
+            await bills.settled("b1", 20)
+            ((review, _),) = await bills.reviews("owners")
+            await bills.handle(review, "claim", group="owners", principal="ann")
+            await bills.settled("b1", 20)
+            ((_, held),) = await bills.reviews("owners")
+            assert held.claim is not None and held.claim.by == "ann"
+            await bills.approve(review, group="owners", principal="bob")  # not while ann has it in hand
+            await bills.propose(review, m.Pay(amount=Decimal(1)), group="owners", principal="ann")  # nor beside it
+            await bills.settled("b1", 20)
+            assert [name for name, _ in await bills.reviews("owners")] == [review]
+            await bills.handle(review, "release", group="owners", principal="ann")
+            await bills.approve(review, group="owners", principal="bob")
+            assert (await bills.settled("b1", 20)).status == "paid"
+
+    asyncio.run(go())
+
+
 def test_an_event_goes_all_the_way_and_the_result_is_typed(folder, tmp_path):
     m = parts(folder)
 

@@ -96,10 +96,12 @@ def check(inv: Invocation, folders: tuple[str, ...]) -> None:
     """Find every mistake in an automation's folder.
 
     Types, flow, reducers, policy, release and effects, all at once, each with file and line and what to write
-    instead. Nothing is run but the imports. The policy's own tests are run by `interlock policy test`.
+    instead. Nothing is run but the imports. What the policy's author cannot have meant is warned of; `interlock policy
+    check` says it with carets, and `interlock policy test` runs the policy's own tests.
 
     With --db, also whether the cases in that database, made under earlier releases, could be read.
     """
+    from interlock.policy import lint
     from interlock.releases import check_folder, load_release
 
     chosen = folders or (inv.app,)
@@ -119,7 +121,17 @@ def check(inv: Invocation, folders: tuple[str, ...]) -> None:
             continue
         release = load_release(folder)
         definition = release.loaded.definition
-        told.append({"folder": folder, "ok": True, "automation": release.name, "release": release.id, "problems": []})
+        remarks = lint(release.loaded.policy)
+        told.append(
+            {
+                "folder": folder,
+                "ok": True,
+                "automation": release.name,
+                "release": release.id,
+                "problems": [],
+                "remarks": [{"code": one.code, **exits.problem_data(one)} for one in remarks],
+            }
+        )
         if not inv.json:
             parts = (
                 _many(len(definition.events), "event type"),
@@ -128,6 +140,8 @@ def check(inv: Invocation, folders: tuple[str, ...]) -> None:
                 _many(len(release.loaded.policy.rules), "rule"),
             )
             screen.text(f"{release.name}: ok, release {release.id} ({', '.join(parts)})")
+            for one in remarks:
+                screen.warning(f"{one.file}:{one.line}:{one.column}: {one.message}. {one.suggestion}".rstrip())
     if inv.json:
         screen.document({"ok": not failed, "automations": told})
     if failed:

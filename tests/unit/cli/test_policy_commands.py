@@ -165,3 +165,19 @@ def test_contrast_shows_the_smallest_change(capsys: pytest.CaptureFixture[str]) 
     assert data(capsys, "policy", "contrast", "good.yaml", "--action", "pay", "--input", "{}")[0] == 1
     assert run(["policy", "contrast", "good.yaml"]) == 2
     assert run(["policy", "contrast", "good.yaml", "--test", "no such"]) == 1
+
+
+@pytest.mark.usefixtures("folder")
+def test_checking_a_folder_warns_of_what_cannot_be_meant_and_passes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "tickets"]) == 0
+    capsys.readouterr()
+    code, told = data(capsys, "check", "tickets")
+    assert code == 0 and told["automations"][0]["remarks"] == []
+    path = Path("tickets/policy.yaml")
+    text = path.read_text(encoding="utf-8")
+    assert "when: proposal.amount > 0" in text
+    path.write_text(text.replace("when: proposal.amount > 0", "when: proposal.amount >= 0"), encoding="utf-8")
+    code, told = data(capsys, "check", "tickets")
+    assert code == 0 and [one["code"] for one in told["automations"][0]["remarks"]][:1] == ["always"]
+    assert run(["check", "tickets"]) == 0
+    assert "warning: policy.yaml:" in capsys.readouterr().err

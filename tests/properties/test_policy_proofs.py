@@ -6,6 +6,7 @@ Policies are drawn by the same grammar as for the evaluator. Whatever the solver
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 from hypothesis import assume, event, given, settings
@@ -148,3 +149,37 @@ def test_what_is_remarked_on_without_a_solver_is_so(
                     policy.rules, policy.default, verdict.mask & ~(1 << bit), verdict.excused & ~(1 << bit)
                 )
                 assert not unlike(verdict, without), (rule, policy.source)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.data(), rule_lists(), ACTIONS)
+def test_no_smaller_change_and_no_pair_of_inputs_is_missed(
+    data: st.DataObject, rules: list[dict[str, Any]], action: str
+) -> None:
+    """Where the search needed more than one input, the solver is asked of every pair whether it would have done."""
+    policy = loaded(document(rules))
+    assume(policy is not None)
+    assert policy is not None
+    bound = bound_of(policy, action, data.draw(raw_inputs(action)))
+    question = Question([policy], action, timeout_ms=3_000)
+    values = bound.to_data()
+    texts = [slot for slot in policy.slots(action) if isinstance(slot.type, StringType)]
+    if question.variables.look_into or any(values[slot.path] for slot in texts):
+        return
+    plain = [
+        slot.path
+        for slot in policy.slots(action)
+        if isinstance(slot.type, BoolType | IntType | DecimalType | EnumType) and values[slot.path] is not None
+    ]
+    for target in OUTCOMES:
+        found = contrast(policy, bound, target=target)
+        if found.verdict.outcome == target or found.cut or found.searched < 2:
+            continue
+        told = {tuple(sorted(change.path for change in one.changes)) for one in found.found}
+        for pair in combinations(plain, 2):
+            fixed = [question.variables.pinned(path, value) for path, value in values.items() if path not in pair]
+            there = [question.variables.there(path) for path in pair]
+            model = question.solver.ask(question.says[0].of(target), *fixed, *there)
+            if not isinstance(model, Unknown):
+                event(f"a pair would have done: {model is not None}")
+                assert model is None or tuple(sorted(pair)) in told, (target, pair, values, policy.source)

@@ -120,6 +120,57 @@ class Lease(Struct, frozen=True, gc=False):
     deaths: int = 0
 
 
+class Waiting(Struct, frozen=True):
+    """Messages of one automation that are accepted and undone. `blocked`: of these, behind one in quarantine.
+
+    since   microseconds: when the oldest was accepted
+    """
+
+    automation: str
+    count: int
+    blocked: int
+    since: int
+
+
+class Undone(Struct, frozen=True):
+    """Commands for one dependency. `state`: 0 ready, 1 leased, 2 held, 3 lost; `due`: of the first, None: held."""
+
+    dependency: str
+    state: int
+    count: int
+    due: int | None
+
+
+class AtWork(Struct, frozen=True):
+    """A worker that has registered and not left."""
+
+    name: str
+    joined: int
+    beat: int
+    alive: bool
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How a store is.
+
+    newest      the furthest moment that any slot has seen (microseconds)
+    solo        slots that are looked after message by message since a worker died
+    between     messages on their way from slot to slot
+    free_bytes  room where it is; None: nobody can say
+    """
+
+    waiting: tuple[Waiting, ...]
+    undone: tuple[Undone, ...]
+    at_work: tuple[AtWork, ...]
+    newest: int
+    solo: int
+    between: int
+    bytes: int
+    log_bytes: int
+    free_bytes: int | None
+
+
 BeginsAs = Literal["created", "restored", "adopted"]
 
 
@@ -268,6 +319,9 @@ class Store(Protocol):
     def put_payload(self, data: bytes, media_type: str) -> str: ...
     def payload(self, digest: str) -> tuple[bytes, str] | None: ...
     def backlog(self) -> int: ...
+    def room(self) -> int | None:
+        """Bytes that can still be written; None: nobody can say. Cheap: asked with every batch that is accepted."""
+        ...
 
     # the path
     def ready(
@@ -371,6 +425,10 @@ class Store(Protocol):
         ...
 
     def open_commands(self) -> list[Lease]: ...
+    def condition(self) -> Condition:
+        """How it is, for an operator."""
+        ...
+
     def lives(self) -> list[Life]:
         """All lives, the first one first; the last is the present one."""
         ...

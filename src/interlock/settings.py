@@ -26,6 +26,8 @@ class Settings:
     drain_ms            how long calls in flight may go on after SIGTERM
     step_ms_max         longest turn of one message; step_kill_ms: when the process ends if the turn does not
     inbox_max           accepted, unconsumed messages before the door refuses
+    inbox_automation_max  the same of one automation, so that one cannot take all the room
+    disk_free_min_mb    room on the disk below which the door takes no events or calls
     breaker_failures    failures in a row that open a dependency's breaker; breaker_open_ms: for how long
     clock_jump_ms_max   how far the wall clock may run ahead of the monotonic one
     threads_max         threads per advisor or performer that is a plain function
@@ -42,6 +44,8 @@ class Settings:
     step_ms_max: int = limits.STEP_MS_MAX
     step_kill_ms: int = limits.STEP_KILL_MS
     inbox_max: int = limits.INBOX_MAX
+    inbox_automation_max: int = limits.INBOX_MAX
+    disk_free_min_mb: int = limits.DISK_FREE_MIN_MB
     breaker_failures: int = limits.BREAKER_FAILURES
     breaker_open_ms: int = limits.BREAKER_OPEN_MS
     clock_jump_ms_max: int = limits.CLOCK_JUMP_MS_MAX

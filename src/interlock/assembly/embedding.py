@@ -22,7 +22,7 @@ from typing import Any, Generic, Self, TypeVar, cast
 from interlock.assembly.hosting import disconnect, hosted, kept_by, payload_reader
 from interlock.assembly.opening import open_store
 from interlock.assembly.retiring import retire
-from interlock.assembly.running import make_worker
+from interlock.assembly.running import admitted, make_worker
 from interlock.assembly.succession import register
 from interlock.automation.app import Automation
 from interlock.automation.models import Action, Case, Event
@@ -315,7 +315,7 @@ class Interlock:
             clock=SystemClock(),
             spawn=self._spawn,
             accepted=self._worker.wake,
-            inbox_max=self._settings.inbox_max,
+            admitted=admitted(self._settings),
         )
         return self
 

@@ -28,6 +28,7 @@ from interlock.ports import Lease, Store
 from interlock.releases import Release, load_release
 from interlock.runtime.clock import SystemClock
 from interlock.runtime.hosted import Hosted
+from interlock.runtime.inbox import Admitted
 from interlock.runtime.threads import Pool
 from interlock.runtime.watchdog import Watchdog
 from interlock.runtime.worker import Notice, Pace, Tally, Worker, watch_lag
@@ -89,6 +90,11 @@ def settle_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+def admitted(settings: Settings) -> Admitted:
+    """How much may wait before the door refuses."""
+    return Admitted(settings.inbox_max, settings.inbox_automation_max, settings.disk_free_min_mb * 1_000_000)
 
 
 def run_worker(

@@ -79,6 +79,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("quarantine", "quarantine", "Messages that could not be handled."),
             ("clock", "control", "Accept a jump of the machine's clock."),
             ("erase", "erasing", "Erase a person: nobody can read their personal data again."),
+            ("doctor", "doctor", "Say what is installed, configured, slow and stuck, and what to do about it."),
             ("backup", "backups", "Write one consistent state of the database to a new file."),
             ("restore", "backups", "Make the database of a backup, in recovery mode."),
             ("recover", "backups", "Show or end the recovery of a database that was put back to an earlier state."),

@@ -112,10 +112,15 @@ def submit(
 
 def accept(store: Store, envelopes: list[Envelope]) -> list[Receipt]:
     """Through the door: durable when this returns."""
-    from interlock.runtime.inbox import refuse_backlog
-    from interlock.vocabulary.limits import INBOX_MAX
+    import os
 
-    refuse_backlog(store.backlog(), INBOX_MAX)
+    from interlock.runtime.inbox import Admitted, refuse_backlog, refuse_without_room
+    from interlock.settings import from_environment
+
+    settings = from_environment(os.environ)
+    refuse_backlog(store.backlog(), settings.inbox_max)
+    most = Admitted(disk_free_min_bytes=settings.disk_free_min_mb * 1_000_000)
+    refuse_without_room(store, envelopes, most)
     return store.accept(envelopes, now=opening.now())
 
 

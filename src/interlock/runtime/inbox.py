@@ -404,13 +404,14 @@ class Door:
         clock: Clock,
         spawn: Spawn,
         accepted: Callable[[Iterable[int]], None] | None = None,
-        inbox_max: int = limits.INBOX_MAX,
+        admitted: Admitted | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._spawn = spawn
         self._accepted = accepted
-        self._inbox_max = inbox_max
+        self._admitted = admitted or Admitted()
+        self._refused_until: dict[str, int] = {}
         self._waiting: list[tuple[Envelope, asyncio.Future[Receipt]]] = []
         self._pump: asyncio.Task[None] | None = None
         self._until_look = 0
@@ -434,6 +435,10 @@ class Door:
     def _offer(self, envelope: Envelope) -> asyncio.Future[Receipt]:
         if self.closed:
             raise NotNow("This worker is draining and takes nothing more.", code="draining")
+        if len(self._waiting) >= limits.DOOR_WAITING_MAX:
+            raise _overloaded(f"{len(self._waiting)} messages wait to be written; more are not taken.")
+        if self._refused_until and self._refused_until.get(envelope.automation, 0) > self._clock.now():
+            raise _overloaded(f"Too many messages of {envelope.automation} wait; more are not taken.")
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self._waiting.append((envelope, future))
         if self._pump is None:
@@ -477,19 +482,65 @@ class Door:
                 future.set_result(receipt)
 
     def _accept(self, envelopes: list[Envelope], now: int, *, look: bool) -> list[Receipt]:
+        most = self._admitted
+        refuse_without_room(self._store, envelopes, most)
         if look:
-            refuse_backlog(self._store.backlog(), self._inbox_max)
+            refuse_backlog(self._store.backlog(), most.inbox_max)
+            if most.inbox_automation_max < most.inbox_max:
+                until = now + RETRY_AFTER_S * 1_000_000
+                waiting = self._store.condition().waiting
+                self._refused_until = {
+                    one.automation: until for one in waiting if one.count >= most.inbox_automation_max
+                }
+                for envelope in envelopes:
+                    if envelope.automation in self._refused_until:
+                        raise _overloaded(f"Too many messages of {envelope.automation} wait; more are not taken.")
         return self._store.accept(envelopes, now=now)
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """How much may wait before the door refuses.
+
+    inbox_max             messages in the store; inbox_automation_max: of one automation
+    disk_free_min_bytes   room on the disk below which events and calls are refused
+    """
+
+    inbox_max: int = limits.INBOX_MAX
+    inbox_automation_max: int = limits.INBOX_MAX
+    disk_free_min_bytes: int = limits.DISK_FREE_MIN_MB * 1_000_000
 
 
 def refuse_backlog(backlog: int, inbox_max: int) -> None:
     """Raises NotNow when so much waits that more would only be discovered too late."""
     if backlog >= inbox_max:
+        raise _overloaded(f"{backlog} messages wait; more are not taken.")
+
+
+def refuse_without_room(store: Store, envelopes: Iterable[Envelope], admitted: Admitted) -> None:
+    """Raises NotNow for events and calls when the disk is nearly full. Verdicts and words on doubts are taken: they
+    end what is under way, and so are the results of effects, which do not come through this door.
+    """
+    room = store.room()
+    if room is None or room >= admitted.disk_free_min_bytes:
+        return
+    if any(isinstance(envelope.body, EventBody | CallBody) for envelope in envelopes):
         raise NotNow(
-            f"{backlog} messages wait; more are not taken.",
-            code="backlog",
-            hint=f"Try again in {RETRY_AFTER_S} s, or run more workers.",
+            f"{room // 1_000_000} MB are left on the disk, and nothing new is taken below "
+            f"{admitted.disk_free_min_bytes // 1_000_000} MB.",
+            code="disk_low",
+            hint=f"Free some; then try again, in {RETRY_AFTER_S} s at the earliest.",
+            retry_after_s=RETRY_AFTER_S,
         )
+
+
+def _overloaded(what: str) -> NotNow:
+    return NotNow(
+        what,
+        code="backlog",
+        hint=f"Try again in {RETRY_AFTER_S} s, or run more workers.",
+        retry_after_s=RETRY_AFTER_S,
+    )
 
 
 def outcome_of(envelope: Envelope, receipt: Receipt) -> Accepted | Duplicate:

@@ -23,8 +23,33 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal, NoReturn, cast
 
-from interlock.ports import BeginsAs, Caps, Control, Finished, Lease, Life, Quarantined, ReadySlots, Receipt, Units
-from interlock.store import archive, control, door, handshake, lives, readiness, reading, relay, seals, workers, writes
+from interlock.ports import (
+    BeginsAs,
+    Caps,
+    Condition,
+    Control,
+    Finished,
+    Lease,
+    Life,
+    Quarantined,
+    ReadySlots,
+    Receipt,
+    Units,
+)
+from interlock.store import (
+    archive,
+    condition,
+    control,
+    door,
+    handshake,
+    lives,
+    readiness,
+    reading,
+    relay,
+    seals,
+    workers,
+    writes,
+)
 from interlock.store.driver import AFTER_COMMIT, BEFORE_COMMIT, Connection, Cut, StatementFaults
 from interlock.store.liveness import FileLiveness, Liveness, MemoryLiveness
 from interlock.store.packing import Packing, known_packing, packing
@@ -183,6 +208,9 @@ class SqliteStore:
             self._accepted_since = 0
         return self._backlog + self._accepted_since
 
+    def room(self) -> int | None:
+        return condition.room(None if self._path == MEMORY else Path(self._path))
+
     # --- the path
 
     def ready(
@@ -275,6 +303,11 @@ class SqliteStore:
         with self._reading() as db:
             known = workers.registered(db)
         return [name for name in known if not self._liveness.is_dead(name)]
+
+    def condition(self) -> Condition:
+        alive = frozenset(self.workers())
+        with self._reading() as db:
+            return condition.condition(db, None if self._path == MEMORY else Path(self._path), alive)
 
     # --- lives
 

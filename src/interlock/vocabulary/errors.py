@@ -27,16 +27,27 @@ class InterlockError(Exception):
 
     code = "error"
 
-    def __init__(self, message: str, *, code: str | None = None, hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, code: str | None = None, hint: str = "", retry_after_s: int | None = None
+    ) -> None:
         super().__init__(message if not hint else f"{message} {hint}")
         self.message = message
         self.hint = hint
+        self.retry_after_s = retry_after_s
         if code is not None:
             self.code = code
 
-    def to_data(self) -> dict[str, str]:
-        """The form in which an error travels over HTTP, MCP and `--json`."""
-        return {"code": self.code, "message": self.message, **({"hint": self.hint} if self.hint else {})}
+    def to_data(self) -> dict[str, str | int]:
+        """The form in which an error travels over HTTP, MCP and `--json`.
+
+        `retry_after_s`: the same call may succeed after so many seconds.
+        """
+        said: dict[str, str | int] = {"code": self.code, "message": self.message}
+        if self.hint:
+            said["hint"] = self.hint
+        if self.retry_after_s is not None:
+            said["retry_after_s"] = self.retry_after_s
+        return said
 
 
 class Refused(InterlockError):

@@ -187,6 +187,14 @@ ANCHOR_TRIES_MAX: int = 4
 ANCHOR_EVERY_MS: int = 3_600_000
 """Between two anchors of a worker: what a rollback could hide is at most what happened in between."""
 
+DISK_FREE_MIN_MB: int = 128
+"""Room on the disk below which the door takes no events or calls: what is under way must still be recorded, and the
+log of changes may grow to 32 MB before it is written back.
+"""
+
+DOOR_WAITING_MAX: int = 200_000
+"""Messages in memory on their way into the store, per process: at a kilobyte each, what a burst may hold."""
+
 INBOX_MAX: int = 1_000_000
 """Accepted, unconsumed messages per store before the door refuses: a backlog is better refused than discovered."""
 

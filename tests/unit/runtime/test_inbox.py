@@ -11,17 +11,20 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from interlock.kernel.program import Rejected
-from interlock.ports import Accepted, Clash, Duplicate
+from interlock.ports import Accepted, Clash, Duplicate, Writes
 from interlock.runtime import json_input
 from interlock.runtime.inbox import (
+    Admitted,
     Door,
     call_envelope,
     event_envelope,
     moment,
     outcome_of,
     read_lines,
+    resolve_envelope,
     sealed,
     verdict_envelope,
 )
@@ -247,12 +250,80 @@ def test_a_backlog_is_refused_with_words_that_help():
     store = open_sqlite(":memory:")
 
     async def go() -> None:
-        one = door(store, inbox_max=3)
+        one = door(store, admitted=Admitted(inbox_max=3))
         await one.submit_all([event(f"c{n}", "e1") for n in range(3)])
         one._until_look = 0
         with pytest.raises(NotNow, match="Try again in") as refused:
             await one.submit(event("c9", "e1"))
         assert refused.value.code == "backlog"
+        assert refused.value.to_data()["retry_after_s"] == 5
+
+    asyncio.run(go())
+    store.close()
+
+
+def test_one_automation_cannot_take_all_the_room():
+    store = open_sqlite(":memory:")
+    clock = ManualClock(START)
+
+    async def go() -> None:
+        one = Door(store, clock=clock, spawn=Inline(), admitted=Admitted(inbox_max=100, inbox_automation_max=3))
+        await one.submit_all([event(f"c{n}", "e1") for n in range(3)])
+        one._until_look = 0
+        with pytest.raises(NotNow, match="messages of tiny wait") as refused:
+            await one.submit(event("c9", "e1"))
+        assert refused.value.to_data()["retry_after_s"] == 5
+        await one.submit(structs.replace(event("d1", "e1"), automation="other"))
+        with pytest.raises(NotNow):
+            one._offer(event("c9", "e1"))
+        assert store.backlog() == 4
+        # After the time that was told it is looked at again, and what has been done makes room.
+        with store.units(range(store.caps.n_slots), worker="w", now=START) as units:
+            for unit in units:
+                unit.commit(Writes(now=START, head=unit.head, lsn=unit.lsn,
+                                   consumed=[due.arrival for due in unit.messages(9) if due.arrival]))  # fmt: skip
+        clock.advance(6_000_000)
+        one._until_look = 0
+        await one.submit(event("c9", "e1"))
+
+    asyncio.run(go())
+    store.close()
+
+
+def test_a_disk_that_is_nearly_full_takes_nothing_new_and_ends_what_is_under_way(tmp_path):
+    store = open_sqlite(tmp_path / "x.db")
+    room = store.room()
+    assert room is not None and room > 0
+
+    async def go() -> None:
+        one = door(store, admitted=Admitted(disk_free_min_bytes=room * 2))
+        with pytest.raises(NotNow, match="left on the disk") as refused:
+            await one.submit(event("c1", "e1"))
+        assert refused.value.code == "disk_low"
+        assert refused.value.retry_after_s == 5
+        assert store.backlog() == 0
+        word = resolve_envelope(
+            "tiny", "c1", "1.0", "happened", result=None, comment="", id="r", principal="ann", now=1
+        )
+        await one.submit(word)
+        assert store.backlog() == 1
+        await door(store, admitted=Admitted(disk_free_min_bytes=1)).submit(event("c1", "e1"))
+
+    asyncio.run(go())
+    store.close()
+
+
+def test_a_burst_in_memory_is_bounded(monkeypatch):
+    store = open_sqlite(":memory:")
+    monkeypatch.setattr(limits, "DOOR_WAITING_MAX", 3)
+
+    async def go() -> None:
+        one = door(store)
+        taken = [one._offer(event(f"c{n}", "e1")) for n in range(3)]
+        with pytest.raises(NotNow, match="wait to be written"):
+            one._offer(event("c9", "e1"))
+        assert len(await asyncio.gather(*taken)) == 3
+        await one.submit(event("c9", "e1"))
 
     asyncio.run(go())
     store.close()

@@ -75,7 +75,8 @@ SCANS_ALLOWED = {
     "inbox_count": "inbox", "timers_ready": "slots", "timers_next": "slots", "slots_in_danger": "slots",
     "worker_commands_lost": "commands", "commands_release": "commands", "commands": "commands", "control_set": "slots",
     "heads": "slots", "releases": "releases", "workers": "workers", "quarantine": "quarantine", "sizes": "d",
-    "life": "lives", "lives": "lives", "epochs": "slots", "meta_incarnation": "meta",
+    "inbox_condition": "inbox", "commands_condition": "commands", "slots_condition": "slots",
+    "workers_condition": "workers", "life": "lives", "lives": "lives", "epochs": "slots", "meta_incarnation": "meta",
     "meta_semantics": "meta", "dictionaries": "dictionaries", "slots_semantics": "slots", "reviews": "reviews",
     "tasks": "tasks",
 }  # fmt: skip

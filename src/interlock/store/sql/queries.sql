@@ -481,6 +481,19 @@ UPDATE meta SET incarnation = ?
 -- Grows with every unit that has committed, so it is what a later state of one life has more of.
 SELECT sum(epoch) FROM slots
 
+-- name: inbox_condition
+-- The arrival of a message is the moment of its acceptance, or a little more.
+SELECT automation, count(*), sum(blocked), min(arrival) FROM inbox GROUP BY automation ORDER BY automation
+
+-- name: commands_condition
+SELECT dependency, state, count(*), min(due) FROM commands GROUP BY dependency, state ORDER BY dependency, state
+
+-- name: slots_condition
+SELECT max(now), sum(solo), sum(sent - relayed) FROM slots
+
+-- name: workers_condition
+SELECT worker, joined_at, beat_at FROM workers ORDER BY worker
+
 -- name: meta_semantics
 UPDATE meta SET semantics = ?
 

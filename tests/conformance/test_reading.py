@@ -4,6 +4,7 @@ import random
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from interlock.ports import ReadySlots
 from interlock.vocabulary.errors import NotFound
@@ -95,6 +96,15 @@ def test_a_review_changes_groups_and_ends(store: Any) -> None:
     one_unit(store, reviews_drop=[(CASE, "1.0")])
     assert store.open_reviews(automation=None, group="fraud", limit=10) == []
     assert store.open_reviews(automation=None, group=None, limit=10) == []
+
+
+def test_a_review_stands_in_the_lists_of_those_who_were_asked_instead(store: Any) -> None:
+    handed = structs.replace(review("1.0", "tellers", "fraud"), handled={"tellers": ("seniors", "owners")})
+    one_unit(store, reviews_put=[(CASE, handed)])
+    for group, found in {"tellers": [], "fraud": [(CASE, handed)], "seniors": [(CASE, handed)]}.items():
+        assert store.open_reviews(automation=None, group=group, limit=10) == found
+    one_unit(store, reviews_drop=[(CASE, "1.0")])
+    assert store.open_reviews(automation=None, group="owners", limit=10) == []
 
 
 def test_sizes_are_bytes_per_table(store: Any) -> None:

@@ -220,6 +220,7 @@ class Writes(Struct):
     requeued     back into the inbox, behind what waits there; retried: before everything that waits there
     seals_put    keys of personal data that this unit's turns were the first to need
     seals_erase  cases whose keys are destroyed, with the entry that says so
+    bodies       messages that its entries cite: hex sha256 and canonical bytes; each is stored once per slot
     archived     cases that this unit has read, unchanged, and that leave the table of those that move
     """
 
@@ -247,6 +248,7 @@ class Writes(Struct):
     seals_put: list[Seal] = []
     seals_erase: list[CaseId] = []
     archived: list[CaseId] = []
+    bodies: list[tuple[str, bytes]] = []
 
 
 class Unit(Protocol):
@@ -409,7 +411,10 @@ class Store(Protocol):
     def cases(
         self, *, automation: str | None, status: str | None, after: CaseId | None, limit: int
     ) -> list[CaseRecord]: ...
-    def ledger(self, slot: int, *, after: int, limit: int) -> list[tuple[Entry, bytes, bytes]]: ...
+    def ledger(self, slot: int, *, after: int, limit: int) -> list[tuple[Entry, bytes, bytes]]:
+        """Entries in order, each with its bytes and its hash. An entry has its message, even if its bytes cite it."""
+        ...
+
     def entry(self, slot: int, lsn: int) -> Entry | None: ...
     def heads(self) -> dict[int, tuple[int, bytes]]:
         """Per slot: lsn and head of its chain."""

@@ -27,7 +27,7 @@ from interlock.ledger.standing import Standing
 from interlock.ports import Store
 from interlock.vocabulary import canonical
 from interlock.vocabulary.case import CaseRecord
-from interlock.vocabulary.entry import GENESIS, Entry, chain
+from interlock.vocabulary.entry import GENESIS, Entry, chain, citing
 from interlock.vocabulary.errors import StoreCorrupt
 from interlock.vocabulary.facts import SEMANTICS, Facts
 from interlock.vocabulary.ids import OWN, CaseId, slot_of
@@ -151,7 +151,7 @@ def _entry(checks: Checks, walk: Walk, entry: Entry, body: bytes, stored: bytes)
         wrong("place", f"Its bytes say era {entry.era}, after era {walk.era}.")
     if walk.head is not None and chain(walk.head, body) != stored:
         wrong("chain", "Its hash is not that of the hash before it and its bytes: one of the two was changed.")
-    if canonical.encode(entry) != body:
+    if canonical.encode(entry) != body and canonical.encode(citing(entry)[0]) != body:
         wrong("canonical", "Its bytes are not the canonical ones of what they say.")
     if case not in walk.records and (home := slot_of(case, checks.store.caps.n_slots)) != walk.slot:
         wrong("place", f"Case {case} belongs to slot {home}.")

@@ -18,6 +18,7 @@ from interlock.vocabulary.events import (
     AnswerBody,
     BudgetReplyBody,
     CallBody,
+    CitedBody,
     DelegateBody,
     Envelope,
     EraseBody,
@@ -233,6 +234,8 @@ def message(envelope: Envelope, named: Callable[[str], str] = lambda command: co
         case ResolveBody():
             did = "happened" if body.outcome == "happened" else "did not happen"
             return f"{who} says that {named(body.command)} {did}" + (f": {body.comment}" if body.comment else "")
+        case CitedBody():
+            return f"a message of {body.size} bytes, stored as {body.digest}"
         case EraseBody():
             return f"{who} erases the personal data" + (f": {body.reason}" if body.reason else "")
         case RecoverBody():

@@ -18,10 +18,11 @@ from interlock.runtime.vault import CaseVault, StoreKeeper
 from interlock.vocabulary import canonical
 from interlock.vocabulary.action import Command
 from interlock.vocabulary.case import CaseRecord
-from interlock.vocabulary.entry import Entry, chain
+from interlock.vocabulary.entry import Entry, chain, citing
 from interlock.vocabulary.events import Envelope
 from interlock.vocabulary.facts import Facts
 from interlock.vocabulary.ids import CaseId
+from interlock.vocabulary.limits import BODY_INLINE_BYTES_MAX
 from interlock.vocabulary.review import Review
 from interlock.vocabulary.sealed import Seal
 from interlock.vocabulary.timers import TimerRow
@@ -138,11 +139,12 @@ class Draft:
     def _continue(self, step: Step, case: CaseId, newest: int) -> int:
         """Continue the chain by the step's turns, all or none of them; returns the last entry's number."""
         writes, unit = self._writes, self._unit
-        lsn, head, cited = writes.lsn, writes.head, self._cited
+        lsn, head, facts_at = writes.lsn, writes.head, self._cited
         entries: list[tuple[Entry, bytes, bytes]] = []
+        bodies: list[tuple[str, bytes]] = []
         for turn in step.turns:
             lsn += 1
-            first = not cited
+            first = not facts_at
             entry = Entry(
                 slot=unit.slot,
                 era=unit.era,
@@ -154,7 +156,7 @@ class Draft:
                 kind=turn.kind,
                 prev=newest,
                 facts=self.facts if first else None,
-                facts_at=0 if first else cited,
+                facts_at=0 if first else facts_at,
                 release=step.case.release,
                 cause=turn.cause,
                 late=turn.late,
@@ -164,16 +166,23 @@ class Draft:
                 delta=turn.delta,
             )
             if first:
-                cited = lsn
+                facts_at = lsn
             try:
                 body = canonical.encode(entry)
             except (ValueError, TypeError, OverflowError, RecursionError) as error:
                 raise Unrecordable(f"The turn left something that cannot be recorded: {error}") from error
+            if len(body) > BODY_INLINE_BYTES_MAX:
+                entry, citation, message = citing(entry)
+                if citation is not None:
+                    body = canonical.encode(entry)
+                    bodies.append((citation.digest, message))
             head = chain(head, body)
             entries.append((entry, body, head))
             newest = lsn
-        writes.lsn, writes.head, self._cited = lsn, head, cited
+        writes.lsn, writes.head, self._cited = lsn, head, facts_at
         writes.entries.extend(entries)
+        if bodies:
+            writes.bodies.extend(bodies)
         return newest
 
     def put_command(self, command: Command) -> None:

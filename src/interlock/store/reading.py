@@ -9,6 +9,8 @@ from __future__ import annotations
 import heapq
 from typing import Any
 
+import msgspec
+
 from interlock.ports import Lease, Quarantined
 from interlock.store import codec
 from interlock.store.driver import Connection
@@ -16,8 +18,9 @@ from interlock.store.packing import Packing
 from interlock.store.sql import queries
 from interlock.store.unit import LOST
 from interlock.vocabulary.case import CaseRecord
-from interlock.vocabulary.entry import Entry
-from interlock.vocabulary.errors import NotFound
+from interlock.vocabulary.entry import Entry, whole
+from interlock.vocabulary.errors import NotFound, StoreCorrupt
+from interlock.vocabulary.events import CitedBody
 from interlock.vocabulary.ids import CaseId, slot_of
 from interlock.vocabulary.review import Review
 from interlock.vocabulary.task import Task
@@ -76,13 +79,29 @@ def ledger(db: Connection, packing: Packing, slot: int, after: int, limit: int) 
     found: list[tuple[Entry, bytes, bytes]] = []
     for dictionary, stored, hash_ in db.execute(queries["ledger"], (slot, after, limit)).fetchall():
         body = packing.unpack(db, dictionary, stored)
-        found.append((codec.entry(body), body, hash_))
+        found.append((_whole(db, codec.entry(body)), body, hash_))
     return found
 
 
 def entry(db: Connection, packing: Packing, slot: int, lsn: int) -> Entry | None:
     row = db.execute(queries["entry"], (slot, lsn)).fetchone()
-    return None if row is None else codec.entry(packing.unpack(db, row[0], row[1]))
+    return None if row is None else _whole(db, codec.entry(packing.unpack(db, row[0], row[1])))
+
+
+def _whole(db: Connection, entry: Entry) -> Entry:
+    """The entry with its message, where its bytes only cite it."""
+    if entry.cause is None or not isinstance(entry.cause.body, CitedBody):
+        return entry
+    row = db.execute(queries["payload"], (entry.slot, entry.cause.body.digest)).fetchone()
+    try:
+        if row is None:
+            raise ValueError("the message that it cites is missing")
+        return whole(entry, row[0])
+    except (ValueError, TypeError, msgspec.DecodeError) as error:
+        raise StoreCorrupt(
+            f"Entry {entry.lsn} of slot {entry.slot} cannot be read: {error}.",
+            hint="Restore the database from a backup.",
+        ) from error
 
 
 def heads(db: Connection) -> dict[int, tuple[int, bytes]]:

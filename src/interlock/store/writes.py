@@ -27,6 +27,7 @@ from interlock.vocabulary.review import asked_groups
 
 SLOT_ADVANCE = queries["slot_advance"]
 LEDGER_ADD = queries["ledger_add"]
+PAYLOAD_ADD = queries["payload_add"]
 CASE_ADD = queries["case_add"]
 CASE_CHANGE = queries["case_change"]
 CASE_CHANGE_STATUS = queries["case_change_status"]
@@ -54,6 +55,9 @@ TASKS_DROP = queries["tasks_drop"]
 TASK_PUT = queries["task_put"]
 QUARANTINE_PUT = queries["quarantine_put"]
 QUARANTINE_DROP = queries["quarantine_drop"]
+
+MESSAGE = "application/vnd.interlock.message+json"
+"""What is stored by its content because an entry cites it."""
 
 Rows = list[tuple[Any, ...]]
 Staged = Sequence[tuple[ClaimedUnit, Writes]]
@@ -85,6 +89,7 @@ def apply(db: Connection, packing: Packing, staged: Staged, *, relaying: bool, n
 def _claims(db: Connection, packing: Packing, staged: Staged) -> None:
     slots: Rows = []
     entries: Rows = []
+    bodies: Rows = []
     pack, dictionary = packing.pack, packing.current
     for unit, writes in staged:
         lsn, head = unit.lsn, unit.head
@@ -101,11 +106,15 @@ def _claims(db: Connection, packing: Packing, staged: Staged) -> None:
                 f"slot {unit.slot} would have a head ({writes.lsn}) that is not its newest entry ({lsn})"
             )
         slots.append((unit.slot, unit.epoch, lsn, head, max(unit.now, writes.now)))
+        if writes.bodies:
+            bodies += [(unit.slot, digest, MESSAGE, message) for digest, message in writes.bodies]
     if db.executemany(SLOT_ADVANCE, slots).rowcount != len(slots):
         raise StoreConflict(
             f"Another writer changed one of the slots {sorted(unit.slot for unit, _ in staged)} first.",
             hint="Nothing was written; run the unit again.",
         )
+    if bodies:
+        db.executemany(PAYLOAD_ADD, bodies)
     if entries:
         db.executemany(LEDGER_ADD, entries)
 

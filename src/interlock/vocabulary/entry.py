@@ -12,11 +12,14 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, structs
 
+from interlock.vocabulary import canonical
 from interlock.vocabulary.decision import Decision
-from interlock.vocabulary.events import Envelope
+from interlock.vocabulary.events import Body, CitedBody, Envelope
 from interlock.vocabulary.facts import Facts
+from interlock.vocabulary.limits import BODY_INLINE_BYTES_MAX
 
 GENESIS = b"\x00" * 32
 """Head of an empty slot."""
@@ -57,3 +60,29 @@ class Entry(Struct, frozen=True, gc=False, omit_defaults=True):
 def chain(head: bytes, body: bytes) -> bytes:
     """The head after an entry: sha256 over the head before it and the entry's bytes."""
     return hashlib.sha256(head + body).digest()
+
+
+_body: msgspec.json.Decoder[Body] = msgspec.json.Decoder(Body)
+
+
+def citing(entry: Entry) -> tuple[Entry, CitedBody | None, bytes]:
+    """The entry with a large message cited by its content, the citation, and the message's canonical bytes.
+
+    None where the message is small enough to stand in the entry, or there is none.
+    """
+    if entry.cause is None or isinstance(entry.cause.body, CitedBody):
+        return entry, None, b""
+    body = canonical.encode(entry.cause.body)
+    if len(body) <= BODY_INLINE_BYTES_MAX:
+        return entry, None, b""
+    citation = CitedBody(hashlib.sha256(body).hexdigest(), len(body))
+    return structs.replace(entry, cause=structs.replace(entry.cause, body=citation)), citation, body
+
+
+def whole(entry: Entry, body: bytes) -> Entry:
+    """The entry with the message that it cites. Raises ValueError for bytes that are not those."""
+    if entry.cause is None or not isinstance(entry.cause.body, CitedBody):
+        return entry
+    if hashlib.sha256(body).hexdigest() != entry.cause.body.digest:
+        raise ValueError("its message is not the one that it cites")
+    return structs.replace(entry, cause=structs.replace(entry.cause, body=_body.decode(body)))

@@ -222,6 +222,16 @@ class SettleBody(Struct, frozen=True, gc=False, tag="settle", tag_field="kind", 
     scale: int | None = None
 
 
+class CitedBody(Struct, frozen=True, tag="cited", tag_field="kind", omit_defaults=True):
+    """In the bytes of a ledger entry: a body that is stored by its content. Readers of an entry are given the body.
+
+    digest   hex sha256 of the body's canonical bytes, of which there are `size`
+    """
+
+    digest: str
+    size: int
+
+
 Body = (
     EventBody
     | CallBody
@@ -240,6 +250,7 @@ Body = (
     | ReserveBody
     | BudgetReplyBody
     | SettleBody
+    | CitedBody
 )
 
 

@@ -13,6 +13,9 @@ every row at once.
 EVENT_BYTES_MAX: int = 1_048_576
 """An event's body on the wire. Larger things (scans, mails) are payloads, stored once and named by digest."""
 
+BODY_INLINE_BYTES_MAX: int = 16_384
+"""A message's body in its ledger entry. A larger one is stored by its content, and the entry cites it."""
+
 PAYLOAD_BYTES_MAX: int = 33_554_432
 """One picture or document. It is held in memory while an advisor reads it."""
 

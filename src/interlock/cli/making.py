@@ -99,10 +99,13 @@ def check(inv: Invocation, folders: tuple[str, ...]) -> None:
     instead. Nothing is run but the imports. What the policy's author cannot have meant is warned of; `interlock policy
     check` says it with carets, and `interlock policy test` runs the policy's own tests.
 
-    With --db, also whether the cases in that database, made under earlier releases, could be read.
+    Where `interlock release create` has left a release.lock, also whether the states of that release and of all before
+    it can still be read, and read as what they did. With --db, also whether the cases in that database, made under
+    earlier releases, could be read.
     """
     from interlock.policy import lint
     from interlock.releases import check_folder, load_release
+    from interlock.releases.golden import released_problems
 
     chosen = folders or (inv.app,)
     told: list[dict[str, object]] = []
@@ -111,6 +114,8 @@ def check(inv: Invocation, folders: tuple[str, ...]) -> None:
         if not Path(folder).exists():
             raise NotFound(f"There is no folder {folder}.", hint="Name an automation's folder: interlock check FOLDER.")
         found = check_folder(folder)
+        if not found:
+            found = tuple(released_problems(folder, load_release(folder)))
         if inv.db_given and not found:
             found = _left_behind(inv, folder)
         if found:

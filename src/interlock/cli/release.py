@@ -154,7 +154,32 @@ def _manifest(inv: Invocation, name: str) -> Manifest:
     return Manifest.from_bytes(found)
 
 
-for declared in (list_, show, diff):
+@command(
+    name="create",
+    examples="interlock release create\ninterlock release create automations/refunds --json",
+    codes=[exits.WRONG],
+    db=False,
+)
+@click.argument("folder", metavar="[FOLDER]", required=False)
+def create(inv: Invocation, folder: str | None) -> None:
+    """Leave in the folder what the next release is checked against.
+
+    Writes release.lock, the release as data, and golden.jsonl, states as this release stores them. Commit both. From
+    then on `interlock check` finds a state that changed without an upcaster, and an upcaster that changed.
+    """
+    from interlock.releases.golden import create as create_in
+
+    name = folder or inv.app
+    if not (Path(name) / "automation.py").is_file():
+        raise NotFound(f"{name} is no automation: it has no automation.py.", code="no_automation")
+    made = create_in(name)
+    if inv.json:
+        screen.document({"release": made.release, "states": made.states, "added": made.added})
+    else:
+        screen.text(f"{made.release}: {screen.count(made.states, 'golden state')}, {made.added} of them new")
+
+
+for declared in (list_, show, diff, create):
     release.add_command(declared)
 
 COMMANDS: dict[str, click.Command] = {"release": release}

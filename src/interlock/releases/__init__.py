@@ -5,6 +5,7 @@ program.
     normalform.py, closure.py        what a piece of code is, and what it reaches      manifest.py  components, id, body
     impurity.py, scopes.py           what is refused, and which names are loaded      program.py   what the kernel runs
     succession.py                    whether the cases of the release before can be taken over
+    golden.py                        what a release leaves in its folder to check the next one against
 """
 
 from interlock.releases.folder import Loaded, load_effects, load_folder, survey_folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from tests.acceptance.cli_session import interlock
 from tests.acceptance.parcel_office import office, ordered, submit, work
@@ -17,7 +18,7 @@ def test_a_worker_keeps_anchors_and_a_rollback_shows_against_the_last(tmp_path: 
     witness.mkdir()
     made = interlock(folder, "anchor", "--new-key", "anchors.pem", "--json").data
     assert (folder / "anchors.pem").stat().st_mode & 0o077 == 0
-    keyed = {"INTERLOCK_ANCHOR_TO": str(witness), "INTERLOCK_ANCHOR_KEY": "anchors.pem"}
+    keyed: dict[str, Any] = {"INTERLOCK_ANCHOR_TO": str(witness), "INTERLOCK_ANCHOR_KEY": "anchors.pem"}
     submit(folder, ordered("p0"))
     work(folder, **keyed)
     shutil.copy(folder / "interlock.db", folder / "yesterday.db")

@@ -15,7 +15,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -225,7 +225,8 @@ def test_nothing_is_erased_while_an_effect_may_have_touched_the_outside(
                 await go_on.wait()
                 return types.Receipt(id="r", holder="MARKEDHOLDER")
 
-            release.effects.performers["pay"] = replace(release.effects.performers["pay"], run=slow)
+            performers = cast("dict[str, Any]", release.effects.performers)
+            performers["pay"] = replace(release.effects.performers["pay"], run=slow)
             il.host(release)
             handle: Handle[Any] = Handle(il, release)
             await handle.submit(filed(types, "c1"), id="e1", source="t")

@@ -145,7 +145,7 @@ def reminded(case: Claim, timer: Reminder) -> Requests:
 
 @app.on
 def asked_for(case: Claim, call: Called[Letter]) -> Requests:
-    return propose(call.action, because=call)
+    return propose(call.args, because=call)
 
 
 @app.on

@@ -353,7 +353,7 @@ def test_rejecting_needs_no_answer() -> None:
 # --- deadlines
 
 
-DEADLINES = {
+DEADLINES: dict[str, Any] = {
     "reviews": {
         "treasury": ReviewSpec(
             "treasury",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any, cast
 
 import pytest
 
@@ -75,13 +76,13 @@ def test_charges_of_a_rolling_window_are_those_that_count(shop: Shop) -> None:
     anna = all_of(shop, budget="customer", charges=10)["customer", "anna"]
     assert anna.spent == 1 and anna.spent_by is not None
     assert [one.case for one in anna.spent_by] == ["purchases/p1"]
-    (newest,) = all_of(shop, budget="day", charges=1)["day", ""].spent_by or ()
-    assert newest.case == "purchases/p1"
+    spent_by = all_of(shop, budget="day", charges=1)["day", ""].spent_by
+    assert [one.case for one in spent_by or ()] == ["purchases/p1"]
 
 
 def test_a_question_that_is_being_asked_holds_tokens(shop: Shop) -> None:
     shop.stage.outside.answers.pop(("Estimate", "clerk"))
-    shop.stage.outside.release.effects.advisors.pop(("Estimate", "clerk"), None)
+    cast("dict[Any, Any]", shop.stage.outside.release.effects.advisors).pop(("Estimate", "clerk"), None)
     try:
         shop.puzzle("anna")
         tokens = all_of(shop)["tokens", ""]

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
-
-from msgspec import Struct
 
 from interlock.vocabulary.ids import CaseId
 
@@ -23,7 +22,8 @@ TOKEN = re.compile(r"sealed~(?P<seal>[0-9]+\.[0-9a-f]{16})~(?P<field>[\w.]{1,200
 """A sealed value, wherever it stands. 22 characters of body are the 16 bytes that authenticate an empty one."""
 
 
-class Seal(Struct, frozen=True, gc=False):
+@dataclass(frozen=True, slots=True)
+class Seal:
     """The key that the personal data of one case is closed under.
 
     id          slot and a random part: names the seal in every value that it closes

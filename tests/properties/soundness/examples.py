@@ -1,0 +1,19 @@
+"""The example policies whose own tests and invariants are tried."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from interlock.policy import Policy, Schema, load
+from interlock.releases import load_release
+
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLES = ("access", "cheques")
+
+
+def example(name: str) -> tuple[Policy, Schema | None]:
+    """A policy, and the schema that it has from an automation."""
+    if name == "access":
+        return load((ROOT / "examples/policies/access.yaml").read_text(), file="access.yaml"), None
+    policy = load_release(ROOT / "src/interlock/demo/cheques").program.policy
+    return policy, policy.schema

@@ -24,18 +24,20 @@ class Settings:
     poll_ms             how often a worker looks for what other processes have accepted
     lease_ttl_ms        how long a silent worker keeps its commands
     drain_ms            how long calls in flight may go on after SIGTERM
-    step_ms_max         longest turn of one message; step_kill_ms: when the process ends if the turn does not
+    step_ms_max         longest turn of one message
+    step_kill_ms        when the process ends if a turn does not
     inbox_max           accepted, unconsumed messages before the door refuses
-    inbox_automation_max  the same of one automation, so that one cannot take all the room
+    inbox_automation_max  accepted, unconsumed messages of one automation, so that one cannot take all the room
     disk_free_min_mb    room on the disk below which the door takes no events or calls
-    breaker_failures    failures in a row that open a dependency's breaker; breaker_open_ms: for how long
+    breaker_failures    failures in a row that open a dependency's breaker
+    breaker_open_ms     how long an open breaker stays open before one call tries again
     clock_jump_ms_max   how far the wall clock may run ahead of the monotonic one
     threads_max         threads per advisor or performer that is a plain function
     slots               slots of a store that is created
     retain_days         days for which a finished case stays among those that are listed; then it is put away
     anchor_to           where a worker keeps anchors of the ledger: a file's folder or a URL; empty: nowhere
-    anchor_key          what it signs them with: a file in PEM, or env:NAME; empty: they are not signed
-    anchor_every_ms     between two anchors
+    anchor_key          what a worker signs anchors with: a file in PEM, or env:NAME; empty: they are not signed
+    anchor_every_ms     time between two anchors
     """
 
     poll_ms: int = 100

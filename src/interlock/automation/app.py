@@ -47,9 +47,9 @@ class Automation(Generic[C, S]):
         return handler
 
     def fallback(self, handler: Callable[[C, A], B]) -> Callable[[C, A], B]:
-        """Declare what a policy may name in `then: fallback, to:
+        """Declare another action instead of the refused one, for policies to name: `{then: fallback, to: NAME}`.
 
-        NAME`: another action instead of the refused one. Judged again, once.
+        What it returns is judged again, once.
         """
         self.fallbacks.append(handler)
         return handler

@@ -166,11 +166,13 @@ def test_a_poisonous_message_waits_for_an_operator_and_blocks_only_its_case(fres
         for id_, paid in (("bad", "13"), ("good", "14"))
     ]
     interlock(folder, "submit", "--file", "-", stdin="\n".join(map(json.dumps, lines)))
-    assert "thirteen" in interlock(folder, "run", "--until-idle").err
+    # What a rule says that had personal data in its hands may repeat it, so it is shown to those who ask for it.
+    assert "ValueError: (sealed)" in interlock(folder, "run", "--until-idle").err
     assert interlock(folder, "case", "good", "--json").data["status"] == "answered"
     one = interlock(folder, "quarantine", "list", "--json").data["quarantine"][0]
     assert (one["case"], one["blocks"]) == ("tickets/bad", True)
-    assert "thirteen" in interlock(folder, "quarantine", "show", "bad").out
+    assert "thirteen" not in interlock(folder, "quarantine", "show", "bad").out
+    assert "thirteen" in interlock(folder, "quarantine", "show", "bad", "--unseal").out
     mended = folder / "automation.py"
     mended.write_text(mended.read_text().replace(poison, ""))
     interlock(folder, "quarantine", "retry", "bad", "--as", "ann")

@@ -144,6 +144,20 @@ class _LateKeeper:
         return self._keeper.open(case, subjects)
 
 
+def checking_wire(loaded: Loaded) -> Wire:
+    """The same for data that is only looked at: nothing is sealed, so no key is made, and nothing of it may be kept."""
+    return loaded.wire.kept_by(_Nobodys()) if loaded.definition.seals else loaded.wire
+
+
+class _Nobodys:
+    """`automation.sealing.Keeper` for values that are dropped once they have been checked."""
+
+    def open(self, case: CaseId, subjects: Sequence[str] = ()) -> AbstractContextManager[None]:
+        from interlock.automation.sealing import nobodys
+
+        return nobodys()
+
+
 def has_automation(inv: Invocation) -> bool:
     """Whether --app is an automation's folder."""
     return (Path(inv.app) / "automation.py").is_file()

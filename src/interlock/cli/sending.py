@@ -141,16 +141,27 @@ def _submit_file(inv: Invocation, loaded: Loaded, file: str, who: str, *, keep_g
     name = "standard input" if file == "-" else file
     good: list[tuple[int, Envelope]] = []
     bad: list[dict[str, Any]] = []
+    personal: list[tuple[int, bytes]] = []
     with click.open_file(file, "rb") as lines, screen.progress(quiet=inv.json) as progress:
-        for number, found in _envelopes(loaded, opening.wire(inv, loaded), lines, who):
+        for number, line, found in _envelopes(loaded, opening.checking_wire(loaded), enumerate(lines, 1), who):
             if isinstance(found, Refused):
                 bad.append({"line": number, "code": found.code, "message": found.message})
+            elif loaded.definition.seals:
+                personal.append((number, line))
             else:
                 good.append((number, found))
             if number % 500 == 0:
                 progress("checking", number, 0)
     counts = {"accepted": 0, "duplicate": 0, "conflict": 0}
     stopped = bool(bad) and not keep_going
+    if personal and not stopped:
+        # Now that something will be accepted: sealing makes the keys of new cases.
+        for number, _, found in _envelopes(loaded, opening.wire(inv, loaded), personal, who):
+            if isinstance(found, Refused):
+                bad.append({"line": number, "code": found.code, "message": found.message})
+            else:
+                good.append((number, found))
+    read = max(len(good), len(personal)) + len(bad)
     if good and not stopped:
         with opening.store(inv, create=True) as store, screen.progress(quiet=inv.json) as progress:
             for start in range(0, len(good), BATCH):
@@ -164,7 +175,7 @@ def _submit_file(inv: Invocation, loaded: Loaded, file: str, who: str, *, keep_g
                 progress("accepting", min(start + BATCH, len(good)), len(good))
             if not inv.json and counts["accepted"]:
                 following.say_if_nobody_works(store)
-    _tell_file(inv, name, counts, len(good) + len(bad) - counts["conflict"], bad, stopped=stopped)
+    _tell_file(inv, name, counts, read, bad, stopped=stopped)
     if bad:
         click.get_current_context().exit(exits.WRONG)
 
@@ -193,19 +204,20 @@ def _tell_file(
 
 
 def _envelopes(
-    loaded: Loaded, wire: Wire, lines: Iterable[bytes], who: str
-) -> Iterator[tuple[int, Envelope | Refused]]:
-    """Every line that is not empty, as what it says or what is wrong with it."""
+    loaded: Loaded, wire: Wire, lines: Iterable[tuple[int, bytes]], who: str
+) -> Iterator[tuple[int, bytes, Envelope | Refused]]:
+    """Every numbered line that is not empty, and what it says or what is wrong with it."""
     from interlock.runtime.inbox import event_envelope, read_line
 
     now = opening.now()
-    for number, line in enumerate(lines, 1):
+    for number, line in lines:
         if not line.strip():
             continue
         try:
             event = read_line(line, number)
             yield (
                 number,
+                line,
                 event_envelope(
                     loaded.name,
                     wire,
@@ -220,7 +232,7 @@ def _envelopes(
                 ),
             )
         except Refused as error:
-            yield number, error
+            yield number, line, error
 
 
 @command(

@@ -28,7 +28,7 @@ class Settings:
     step_kill_ms        when the process ends if a turn does not
     inbox_max           accepted, unconsumed messages before the door refuses
     inbox_automation_max  accepted, unconsumed messages of one automation, so that one cannot take all the room
-    disk_free_min_mb    room on the disk below which the door takes no events or calls
+    disk_free_min_mb    room on the disk below which the door takes no events or calls; 0 for no bound
     breaker_failures    failures in a row that open a dependency's breaker
     breaker_open_ms     how long an open breaker stays open before one call tries again
     clock_jump_ms_max   how far the wall clock may run ahead of the monotonic one
@@ -65,8 +65,11 @@ class Settings:
                 if not isinstance(value, str):
                     raise Refused(f"Setting {one.name} is {value!r}; it is text.", code="bad_setting")
                 continue
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise Refused(f"Setting {one.name} is {value!r}; it is a whole number from 1.", code="bad_setting")
+            least = 0 if one.name == "disk_free_min_mb" else 1
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise Refused(
+                    f"Setting {one.name} is {value!r}; it is a whole number from {least}.", code="bad_setting"
+                )
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:

@@ -12,6 +12,7 @@ formatting it again changes nothing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -37,6 +38,10 @@ def layout(text: str, *, file: str = "policy.yaml") -> str:
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
     report = Report(plain, file)
     root = read(report)
+    for one in _scalars(root):
+        if one.plain and "\n" in one.text:
+            # Plain text has no way to hold a line break on one line, and in quotes it would be another value.
+            report.add("line_break", one.index, "an empty line within a value that stands in no quotes", "Quote it.")
     report.close()
     if not isinstance(root, Entries):
         return plain
@@ -280,6 +285,8 @@ def _one_line(value: Scalar) -> str:
     """A value on one line: what YAML folds is folded."""
     if "\n" not in value.raw.rstrip():
         return value.raw.rstrip()
+    if "\n" in value.text:
+        return json.dumps(value.text, ensure_ascii=False)  # An empty line within it is a line break, which stays one.
     return " ".join(value.raw.split()) if value.plain else "'" + value.text.replace("'", "''") + "'"
 
 

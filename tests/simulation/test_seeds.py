@@ -58,7 +58,7 @@ REACHED = (
     "which ends the doubt",
     "was found to have happened",
     "making the earlier attempt impossible",
-    "looking again when the earlier attempt can no longer show itself",
+    "looking again while the earlier attempt can still show itself",
     "trying again with the same key",
     "of the chain",
     "gave no answer: timeout",

@@ -41,7 +41,7 @@ def layout(text: str, *, file: str = "policy.yaml") -> str:
     for one in _scalars(root):
         if one.plain and "\n" in one.text:
             # Plain text has no way to hold a line break on one line, and in quotes it would be another value.
-            report.add("line_break", one.index, "an empty line within a value that stands in no quotes", "Quote it.")
+            report.add("yaml", one.index, "an empty line within a value that stands in no quotes", "quote the value")
     report.close()
     if not isinstance(root, Entries):
         return plain

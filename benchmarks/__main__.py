@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import governed, latency, neighbours, policy, scale, start, waiting
+from benchmarks import governed, latency, neighbours, policies, policy, scale, start, waiting
 
 BENCHMARKS: dict[str, tuple[Callable[[argparse.Namespace], dict[str, Any]], str]] = {
     "governed": (lambda args: governed.run(args.cases), governed.TARGETS),
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, tuple[Callable[[argparse.Namespace], dict[str, Any]], str]
     "waiting": (lambda args: waiting.run(), waiting.TARGETS),
     "neighbours": (lambda args: neighbours.run(), neighbours.TARGETS),
     "policy": (lambda args: policy.run(), policy.TARGETS),
+    "policies": (lambda args: policies.run(), policies.TARGETS),
     "start": (lambda args: start.run(), start.TARGETS),
     "scale": (lambda args: scale.run(big=args.big), scale.TARGETS),
 }

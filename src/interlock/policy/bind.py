@@ -80,6 +80,7 @@ class Inputs:
     slots: tuple[Slot, ...]
     paths: tuple[str, ...]
     fast: Callable[[Any], tuple[Any, ...]]
+    recorded: Callable[[Any], tuple[Any, ...]]
 
     def bind(self, raw: Mapping[str, object]) -> Bound | BindFailure:
         """Bind raw data, quickly where it is as expected."""
@@ -102,6 +103,13 @@ class Inputs:
         """The inverse of `Bound.to_data`, checked as strictly as data from outside: records may have been tampered
         with.
         """
+        try:
+            return Bound(self.action, self.paths, self.recorded(data))
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+            return self.from_data_slowly(data)
+
+    def from_data_slowly(self, data: Mapping[str, object]) -> Bound | BindFailure:
+        """The same by way of raw data: what is right in an unusual form, and what is wrong, in words."""
         raw: dict[str, Any] = {}
         for path in data:
             if path not in self.paths:
@@ -136,7 +144,7 @@ class Inputs:
 def inputs_for(action: str, roots: Mapping[str, Field], paths: Iterable[str]) -> Inputs:
     """Prepare the binders for the inputs that some rules read."""
     slots = tuple(_slot(path, roots) for path in sorted(paths))
-    return Inputs(action, slots, tuple(slot.path for slot in slots), _generate(slots))
+    return Inputs(action, slots, tuple(slot.path for slot in slots), _generate(slots), _generate_recorded(slots))
 
 
 def _slot(path: str, roots: Mapping[str, Field]) -> Slot:
@@ -202,6 +210,45 @@ def _generate(slots: tuple[Slot, ...]) -> Callable[[Any], tuple[Any, ...]]:
     scope: dict[str, Any] = {"Unfit": Unfit, **writer.names}
     exec(compile(source, "<policy inputs>", "exec"), scope)
     return scope["fast"]
+
+
+def _generate_recorded(slots: tuple[Slot, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """A binder of recorded values where every record is there. Anything else raises, and the slow way takes over."""
+    lines = [f"    if data.__class__ is not dict or len(data) != {len(slots)}: raise Unfit"]
+    scope: dict[str, Any] = {"Unfit": Unfit, "canonical": canonical, "raw_of": raw_of}
+    for index, slot in enumerate(slots):
+        v, type_ = f"v{index}", slot.type
+        lines.append(f"    {v} = data[{slot.path!r}]")
+        indent = "    "
+        if type_ is not None and slot.optional[-1] and not any(slot.optional[:-1]):
+            lines.append(f"    if {v} is not None:")
+            indent = "        "
+        match type_:
+            case None:
+                wrong = f"{v} is not True"
+            case BoolType():
+                wrong = f"{v} is not True and {v} is not False"
+            case IntType(lo, hi) | DecimalType(_, lo, hi):
+                wrong = f"{v}.__class__ is not int or {v} < {lo} or {v} > {hi}"
+            case TimestampType():
+                wrong = f"{v}.__class__ is not int or {v} < {TIMESTAMP_MIN} or {v} > {TIMESTAMP_MAX}"
+            case StringType(max_length):
+                wrong = f"{v}.__class__ is not str or len({v}) > {max_length} or not {v}.isascii()"
+            case EnumType(values):
+                scope[f"e{index}"] = frozenset(values)
+                wrong = f"{v}.__class__ is not str or {v} not in e{index}"
+            case _:
+                scope[f"t{index}"] = type_
+                lines.append(f"{indent}c = canonical(t{index}, raw_of(t{index}, {v}))")
+                plain = "[*c] if c.__class__ is tuple else c"
+                lines.append(f"{indent}if ({plain}) != {v} or c.__class__ is bool: raise Unfit")
+                lines.append(f"{indent}{v} = c")
+                continue
+        lines.append(f"{indent}if {wrong}: raise Unfit")
+    values = "".join(f"v{index}, " for index in range(len(slots)))
+    source = "\n".join(["def recorded(data):", *lines, f"    return ({values})"])
+    exec(compile(source, "<recorded inputs>", "exec"), scope)
+    return scope["recorded"]
 
 
 class _Writer:

@@ -5,13 +5,19 @@ the first failure is the one nearest to its cause. Each test carries its folder'
 
 INVARIANT: two runs of one commit test the same inputs. Hypothesis is derandomised unless a person asks it to explore
 (`--hypothesis-profile=explore`); a test that fails now and then teaches people to run it again.
+
+A test that wants PostgreSQL asks for `postgres_dsn` (a new, empty database on the session's server) or
+`postgres_servers` (servers of its own, to stop and kill). Neither ever skips: see tests/postgres_server.py.
 """
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import postgres_server
 
 FOLDERS = ("unit", "properties", "scenarios", "conformance", "simulation", "acceptance", "docs")
 TESTS = Path(__file__).parent
@@ -34,3 +40,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(folder_of(item))
     items.sort(key=lambda item: FOLDERS.index(folder_of(item)))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A process of xdist belongs to the session of the one that started it.
+    if not hasattr(config, "workerinput"):
+        postgres_server.begin_session()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        postgres_server.end_session()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> postgres_server.Server | postgres_server.External:
+    """The server of this session. Tests share it: use it to look and to make databases, never stop it."""
+    return postgres_server.shared()
+
+
+@pytest.fixture
+def postgres_dsn(postgres: postgres_server.Server | postgres_server.External) -> Generator[str]:
+    """The DSN of a new, empty database, which ends with the test."""
+    dsn = postgres.create_database()
+    yield dsn
+    postgres.drop_database(dsn)
+
+
+@pytest.fixture
+def postgres_servers() -> Generator[postgres_server.Servers]:
+    """Starts servers of the test's own, which end with it: to stop, to kill, to promote."""
+    with postgres_server.servers() as made:
+        yield made

@@ -21,7 +21,7 @@ from interlock.vocabulary.case import CaseRecord
 from interlock.vocabulary.errors import NotFound, NotNow
 from interlock.vocabulary.events import Envelope, EraseBody
 from interlock.vocabulary.facts import Facts
-from interlock.vocabulary.ids import BUDGETS, CaseId, slot_of
+from interlock.vocabulary.ids import OWN, CaseId, slot_of
 
 SOURCE = "interlock.operator"
 
@@ -63,7 +63,10 @@ class Erasure:
 
 
 def cases_of(store: Store, subject: str) -> list[CaseId]:
-    """The cases that are about this person: an event named them, or the case is called so (KEY or AUTOMATION/KEY)."""
+    """The cases that are about this person: an event named them, or the case is called so (KEY or AUTOMATION/KEY).
+
+    Never the interlock's own: a closed account would lose what others have spent of it.
+    """
     found = dict.fromkeys(store.cases_about(subject))
     automations = {name for _, name, _ in store.releases()}
     named = [CaseId(automation, subject) for automation in sorted(automations)]
@@ -71,7 +74,7 @@ def cases_of(store: Store, subject: str) -> list[CaseId]:
     if prefix in automations and key:
         named.append(CaseId(prefix, key))
     found.update(dict.fromkeys(case for case in named if store.seals(case)))
-    return sorted(case for case in found if case.automation != BUDGETS)
+    return sorted(case for case in found if case.automation not in OWN)
 
 
 def erase_subject(store: Store, subject: str, *, principal: str, reason: str = "", now: int, id: str) -> Erasure:

@@ -21,12 +21,11 @@ from interlock.policy.cel import cel_text
 from interlock.policy.compile import Mask, generate
 from interlock.policy.diagnostics import Diagnostic, nearest
 from interlock.policy.interpret import evaluate
-from interlock.policy.moments import duration_text, timestamp_text
 from interlock.policy.rules import Default, Invariant, Rule, combine, discharge
-from interlock.policy.schema import Schema, unscaled
+from interlock.policy.schema import Schema
 from interlock.policy.specialise import specialise
-from interlock.policy.tree import FALSE, Const, Consts, Has, Input, Kind, Node, to_data, walk
-from interlock.policy.values import words
+from interlock.policy.tree import FALSE, Const, Consts, Has, Input, Node, to_data, walk
+from interlock.policy.values import constant_words, words
 from interlock.vocabulary.canonical import digest
 from interlock.vocabulary.verdict import Outcome, Verdict
 
@@ -338,19 +337,5 @@ class Policy:
 def param_words(param: Const | Consts) -> str:
     """A parameter's value as its author would write it."""
     if isinstance(param, Consts):
-        return "[" + ", ".join(_const_words(param.kind, value) for value in param.values) + "]"
-    return _const_words(param.kind, param.value)
-
-
-def _const_words(kind: Kind, value: bool | int | str) -> str:
-    match kind.name:
-        case "number":
-            return unscaled(int(value), kind.scale)
-        case "duration":
-            return duration_text(int(value))
-        case "timestamp":
-            return timestamp_text(int(value))
-        case "bool":
-            return "true" if value else "false"
-        case _:
-            return f'"{value}"'
+        return "[" + ", ".join(constant_words(param.kind, value) for value in param.values) + "]"
+    return constant_words(param.kind, param.value)

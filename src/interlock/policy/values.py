@@ -27,6 +27,7 @@ from interlock.policy.schema import (
     TimestampType,
     unscaled,
 )
+from interlock.policy.tree import Kind, Value
 
 _DECIMAL = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 
@@ -105,6 +106,21 @@ def words(type_: LeafType, value: Any) -> str:
             return f'"{value}"'
         case _:
             return str(value)
+
+
+def constant_words(kind: Kind, value: Value) -> str:
+    """A constant of a typed tree, as its author would write it."""
+    match kind.name:
+        case "number":
+            return unscaled(int(value), kind.scale)
+        case "duration":
+            return duration_text(int(value))
+        case "timestamp":
+            return timestamp_text(int(value))
+        case "bool":
+            return "true" if value else "false"
+        case _:
+            return f'"{value}"'
 
 
 def shown(raw: object) -> str:

@@ -27,13 +27,13 @@ from interlock.policy.tree import (
     If,
     In,
     Input,
-    Kind,
     Node,
     Not,
     Or,
     Text,
     walk,
 )
+from interlock.policy.values import constant_words
 
 Namer = Callable[[str], str]
 """How a dotted path is called."""
@@ -225,7 +225,7 @@ class _Words:
 
     def _in(self, item: Node, within: Node, holds: bool) -> str:
         if isinstance(within, Consts):
-            one_of = ", ".join(_constant(within.kind, value) for value in within.values) or "nothing"
+            one_of = ", ".join(constant_words(within.kind, value) for value in within.values) or "nothing"
             if len(within.values) == 1:
                 return f"{self._value(item)} {'is' if holds else 'is not'} {one_of}"
             return f"{self._value(item)} is {'one' if holds else 'none'} of {self._named(one_of, within.label)}"
@@ -237,12 +237,12 @@ class _Words:
         """A value that is no sum: a name or a constant."""
         match node:
             case Const(kind, value, label):
-                return self._named(_constant(kind, value), label)
+                return self._named(constant_words(kind, value), label)
             case Consts(kind, values, label):
                 return (
                     label
                     if label and self._labels
-                    else "[" + ", ".join(_constant(kind, value) for value in values) + "]"
+                    else "[" + ", ".join(constant_words(kind, value) for value in values) + "]"
                 )
             case Input(_, path):
                 return self._name(path)
@@ -282,20 +282,6 @@ def kind_name(node: Node) -> str:
 def _scale(node: Node) -> int:
     """Decimal places of what a number is made of."""
     return max((here.kind.scale for here in walk(node) if isinstance(here, Input | Const)), default=0)
-
-
-def _constant(kind: Kind, value: bool | int | str) -> str:
-    match kind.name:
-        case "number":
-            return unscaled(int(value), kind.scale)
-        case "duration":
-            return duration_text(int(value))
-        case "timestamp":
-            return timestamp_text(int(value))
-        case "bool":
-            return "true" if value else "false"
-        case _:
-            return f'"{value}"'
 
 
 def _ends(value: Fraction) -> bool:

@@ -22,10 +22,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import structs
-
-from interlock.kernel.fold import diff
-from interlock.kernel.outcome import Step, Turn
+from interlock.kernel.outcome import Step
+from interlock.kernel.own import own_turn
 from interlock.vocabulary.case import CaseRecord
 from interlock.vocabulary.events import BudgetReplyBody, Envelope, ReserveBody, SettleBody
 from interlock.vocabulary.facts import Facts
@@ -60,18 +58,7 @@ def step_budget(record: CaseRecord | None, message: Envelope, facts: Facts) -> S
             tell(to, f"room:{reply.reservation}", reply)
     else:
         notes = (f"a budget account takes no {type(body).__name__}; ignored",)
-    after = structs.replace(
-        before,
-        version=before.version + 1,
-        opened=True,
-        opened_at=before.opened_at or facts.now,
-        first_event_at=before.first_event_at or facts.now,
-        updated_at=facts.now,
-        state=state,
-        status="open",
-    )
-    turn = Turn(message, after.version, "turn", (), notes, (), late=False, delta=diff(before, after))
-    return Step(case=after, turns=(turn,), sends=tuple(sends))
+    return own_turn(before, message, facts, state, notes, sends)
 
 
 def used(state: State, bucket: int | None = None) -> int:

@@ -14,10 +14,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import structs
 
-from interlock.kernel.fold import diff
-from interlock.kernel.outcome import Step, Turn
+from interlock.kernel.outcome import Step
+from interlock.kernel.own import own_turn
 from interlock.vocabulary.case import CaseRecord
 from interlock.vocabulary.delegation import Delegation
 from interlock.vocabulary.events import DelegateBody, Envelope, UndelegateBody
@@ -39,18 +38,7 @@ def step_people(record: CaseRecord | None, message: Envelope, facts: Facts) -> S
         kept, note = _end(known, message, body)
     else:
         kept, note = known, f"a person's record takes no {type(body).__name__}; ignored"
-    after = structs.replace(
-        before,
-        version=before.version + 1,
-        opened=True,
-        opened_at=before.opened_at or facts.now,
-        first_event_at=before.first_event_at or facts.now,
-        updated_at=facts.now,
-        state={"delegations": {one.id: _plain(one) for one in kept}},
-        status="open",
-    )
-    turn = Turn(message, after.version, "turn", (), (note,), (), late=False, delta=diff(before, after))
-    return Step(case=after, turns=(turn,))
+    return own_turn(before, message, facts, {"delegations": {one.id: _plain(one) for one in kept}}, (note,))
 
 
 def delegations_of(record: CaseRecord | None) -> tuple[Delegation, ...]:

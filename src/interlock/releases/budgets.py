@@ -151,7 +151,6 @@ def _of_advisors(one: Table, name: str, schema: Schema, known: Collection[str]) 
     for path in by:
         root = schema.case if path.startswith("case.") else None
         _check_key(one, path, _field(Field(root) if root else None, path), "", of="case")
-    per, zone, rolling = _window(one)
     return BudgetSpec(
         name,
         (),
@@ -160,9 +159,7 @@ def _of_advisors(one: Table, name: str, schema: Schema, known: Collection[str]) 
         scale,
         summed,
         " ".join(by),
-        per,
-        zone,
-        rolling,
+        *_window(one),
         advisors=advisors,
         each=each,
         currency=currency,

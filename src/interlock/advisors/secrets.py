@@ -17,11 +17,6 @@ ENV, FILE = "env:", "file:"
 SECRET_CHARS_MAX = 16_384
 
 
-def is_reference(text: str) -> bool:
-    """Whether the text names a secret instead of being something to be sent as it is."""
-    return text.startswith((ENV, FILE))
-
-
 def resolve(reference: str) -> str:
     """The secret's value; a text that is no reference is its own value.
 

@@ -17,11 +17,6 @@ def put_in(delta: Delta, field: str) -> Mapping[str, Any]:
     return delta.get("~", {}).get(field, {}).get("+", {})
 
 
-def gone_from(delta: Delta, field: str) -> tuple[str, ...]:
-    """Keys of a mapping field that the turn removed."""
-    return tuple(delta.get("~", {}).get(field, {}).get("-", ()))
-
-
 def value_of(delta: Delta, field: str) -> Any:
     """The value that the turn gave to a plain field; None if it left it alone."""
     return delta.get("+", {}).get(field)

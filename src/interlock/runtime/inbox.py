@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -551,11 +551,3 @@ def outcome_of(envelope: Envelope, receipt: Receipt) -> Accepted | Duplicate:
             hint="Send the same content again, or give the new fact a new id.",
         )
     return receipt
-
-
-def automation_of(admissions: Mapping[str, Admission], name: str) -> Admission:
-    """The automation of this name. Raises Refused with near names."""
-    found = admissions.get(name)
-    if found is None:
-        raise Refused(f"No automation {name!r} is loaded.{near(name, admissions)}", code="unknown_automation")
-    return found

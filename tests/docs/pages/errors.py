@@ -144,7 +144,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "store_version": ("Another version of the program made the database.", "Use a version that speaks with it."),
     "too_deep": ("The data is nested too deep.", "Flatten it."),
     "too_large": ("The text, event or file is larger than the limit named.", "Send large things as payloads."),
-    "unknown_automation": ("No automation of this name is loaded.", "Check its spelling; the message has near ones."),
     "unsettled": ("The case was still moving when the waiting ended.", "Nothing is wrong with it; wait longer."),
     "worker_name": ("A worker of this name is running on the database.", "Give each worker its own name."),
 }

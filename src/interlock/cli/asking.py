@@ -13,7 +13,6 @@ import click
 from interlock.cli import exits, opening, screen
 from interlock.cli.options import Invocation, acting, command
 from interlock.vocabulary.advice import COST, COST_SCALE, Answer, added
-from interlock.vocabulary.errors import Refused
 from interlock.vocabulary.ids import CaseId
 
 if TYPE_CHECKING:
@@ -101,11 +100,7 @@ def _case(store: Store, inv: Invocation, release: Release, name: str) -> CaseId:
         raise click.UsageError(f"{name} is an event type: give its fields with --data.")
     found = opening.case_id(store, inv, name)
     if found.automation != release.name:
-        raise Refused(
-            f"{found} is a case of {found.automation}, and {inv.app} holds {release.name}.",
-            code="other_automation",
-            hint="Name the folder of the case's automation with --app.",
-        )
+        raise opening.other_automation(inv, found, release.name)
     return found
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from interlock.cli import exits, opening, screen
-from interlock.cli.options import Invocation, acting, command
+from interlock.cli.options import Invocation, acting, command, commented
 from interlock.vocabulary.errors import NotFound, NotNow
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def backup(inv: Invocation, file: Path) -> None:
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--replace", is_flag=True, help="Move the database that is there aside first; it is kept.")
 @acting
-@click.option("--comment", metavar="TEXT", default="", help="Why; it is recorded.")
+@commented()
 def restore(inv: Invocation, file: Path, replace: bool, as_: str | None, comment: str) -> None:
     """Make the database of a backup, in recovery mode.
 
@@ -99,7 +99,7 @@ def restore(inv: Invocation, file: Path, replace: bool, as_: str | None, comment
 @click.option("--end", "what", flag_value="end", help="End the recovery: effects start again, but those in doubt.")
 @click.option("--nothing-lost", "what", flag_value="nothing_lost", help="You know that nothing ran since: go on.")
 @acting
-@click.option("--comment", metavar="TEXT", default="", help="How you know; it is recorded.")
+@commented("How you know")
 def recover(inv: Invocation, what: str | None, as_: str | None, comment: str) -> None:
     """Show or end the recovery of a database that was put back to an earlier state.
 

@@ -8,7 +8,7 @@ import click
 
 from interlock.cli import exits, opening, screen
 from interlock.cli.options import Invocation, command
-from interlock.vocabulary.errors import NotFound, Refused
+from interlock.vocabulary.errors import NotFound
 from interlock.vocabulary.ids import OWN, CaseId
 
 if TYPE_CHECKING:
@@ -166,11 +166,7 @@ def _program(inv: Invocation, store: Store, record: CaseRecord) -> Program:
     if inv.app_given:
         program = opening.release(inv).program
         if program.automation != record.automation:
-            raise Refused(
-                f"{record.case} is a case of {record.automation}, and {inv.app} holds {program.automation}.",
-                code="other_automation",
-                hint="Name the folder of the case's automation with --app, or leave --app out.",
-            )
+            raise opening.other_automation(inv, record.case, program.automation, instead="leave --app out")
         return program
     from interlock.ledger.recorded import Releases, Unreadable
 

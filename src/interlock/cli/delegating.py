@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from interlock.cli import exits, following, opening, screen
-from interlock.cli.options import Invocation, acting, command
+from interlock.cli import exits, opening, screen
+from interlock.cli.options import Invocation, acting, command, commented
+from interlock.cli.sending import hand_in
 from interlock.vocabulary.errors import NotNow
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--until", "until", metavar="TIME", help="Until when: a time, or how long from now.")
 @click.option("--group", metavar="NAME", default="", help="Only for this group. [default: for all of yours]")
 @click.option("--automation", metavar="NAME", default="", help="Only in this automation. [default: in all]")
-@click.option("--comment", metavar="TEXT", default="", help="Why; it is recorded.")
+@commented()
 @click.option("--end", "end", metavar="ID", help="End a delegation of yours before its time.")
 @acting
 @click.option("--wait", metavar="TIME", help="How long to wait for the outcome. [default: 10s if a worker runs]")
@@ -56,8 +57,7 @@ def delegate(
         return
     if (to is not None) == (end is not None) or (to is not None and until is None):
         raise click.UsageError("Say who decides for you and until when: --to NAME --until TIME; or --end ID.")
-    from interlock.cli.sending import accept
-    from interlock.runtime.inbox import delegate_envelope, outcome_of, undelegate_envelope
+    from interlock.runtime.inbox import delegate_envelope, undelegate_envelope
 
     who, now, id_ = opening.principal(as_), opening.now(), opening.fresh_id()
     if end is not None:
@@ -77,9 +77,7 @@ def delegate(
     with opening.store(inv, create=True) as store:
         if end is not None and end not in [one.id for one in _known(inv, now, who)]:
             raise NotNow(f"{end} is over, or none of yours.", code="not_open", hint="`interlock delegate` lists them.")
-        after = store.newest(envelope.case)
-        outcome_of(envelope, accept(store, [envelope])[0])
-        following.follow(inv, store, envelope, after=after, wait=wait)
+        hand_in(inv, store, envelope, wait)
 
 
 def _moment(text: str, what: str, now: int) -> int:

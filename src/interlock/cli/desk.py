@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from interlock.cli import exits, following, opening
-from interlock.cli.options import Invocation, command
+from interlock.cli import exits, opening
+from interlock.cli.options import Invocation, command, commented
 from interlock.cli.reviews import open_review
+from interlock.cli.sending import hand_in
 from interlock.cli.verdicts import deciding, group_of, under
 from interlock.vocabulary.errors import NotNow, Refused
 
@@ -63,7 +64,7 @@ def unclaim(inv: Invocation, id_: str, **given: Any) -> None:
 @click.argument("id_", metavar="ID")
 @click.option("--to", "to", metavar="GROUP", default="", help="The group that is to handle it instead.")
 @click.option("--person", metavar="NAME", default="", help="Who is to have it in hand, as if they had claimed it.")
-@click.option("--comment", metavar="TEXT", default="", help="Why; it is recorded.")
+@commented()
 @deciding
 def reassign(inv: Invocation, id_: str, to: str, person: str, comment: str, **given: Any) -> None:
     """Hand a review to another group, or put it into somebody's hands.
@@ -108,7 +109,7 @@ def respond(inv: Invocation, id_: str, ask: str, answer: str, **given: Any) -> N
     codes=CODES,
 )
 @click.argument("id_", metavar="ID")
-@click.option("--comment", metavar="TEXT", default="", help="Why; it is recorded.")
+@commented()
 @deciding
 def withdraw(inv: Invocation, id_: str, comment: str, **given: Any) -> None:
     """Take your approval of a review back, until its action has started.
@@ -132,8 +133,7 @@ def _handle(
     to: str = "",
     text: str = "",
 ) -> None:
-    from interlock.cli.sending import accept, outcome
-    from interlock.runtime.inbox import handling_envelope, outcome_of
+    from interlock.runtime.inbox import handling_envelope
 
     who = opening.principal(as_)
     with opening.store(inv) as store:
@@ -156,12 +156,7 @@ def _handle(
             text=text,
             delegation=under(store, case, acting, who, behalf),
         )
-        after = store.newest(case)
-        receipt = accept(store, [envelope])[0]
-        if outcome(receipt) == "duplicate":
-            after = 0
-        outcome_of(envelope, receipt)
-        following.follow(inv, store, envelope, after=after, wait=wait)
+        hand_in(inv, store, envelope, wait)
 
 
 def _approved(store: Store, name: str) -> tuple[CaseId, str]:

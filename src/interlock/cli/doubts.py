@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from interlock.cli import exits, following, opening, screen
-from interlock.cli.options import Invocation, acting, command
+from interlock.cli import exits, opening, screen
+from interlock.cli.options import Invocation, acting, command, commented
+from interlock.cli.sending import hand_in
 from interlock.vocabulary.errors import NotFound, NotNow, Refused
 from interlock.vocabulary.ids import CaseId
 
@@ -60,7 +61,7 @@ def doubts(inv: Invocation, group: str | None, automation: str | None) -> None:
 @click.option("--happened/--not-happened", default=None, help="What the outside's own books say.")
 @click.option("--result", metavar="JSON", help="What the action gave, if it happened: JSON, @FILE or -.")
 @acting
-@click.option("--comment", metavar="TEXT", default="", help="How you know; it is recorded.")
+@commented("How you know")
 @click.option("--wait", metavar="TIME", help="How long to wait for the outcome. [default: 10s if a worker runs]")
 def resolve(
     inv: Invocation,
@@ -85,8 +86,7 @@ def resolve(
         raise click.UsageError("Say what happened: --happened or --not-happened.")
     if result is not None and not happened:
         raise click.UsageError("What did not happen has no --result.")
-    from interlock.cli.sending import accept, outcome
-    from interlock.runtime.inbox import outcome_of, resolve_envelope
+    from interlock.runtime.inbox import resolve_envelope
     from interlock.vocabulary.ids import parse_full_id
 
     case, local = parse_full_id(id_)
@@ -122,12 +122,7 @@ def resolve(
             principal=who,
             now=opening.now(),
         )
-        after = store.newest(case)
-        receipt = accept(store, [envelope])[0]
-        if outcome(receipt) == "duplicate":
-            after = 0
-        outcome_of(envelope, receipt)
-        following.follow(inv, store, envelope, after=after, wait=wait)
+        hand_in(inv, store, envelope, wait)
 
 
 def _fitting(inv: Invocation, case: CaseId, action: str, result: Any) -> Any:

@@ -228,6 +228,16 @@ def known_automations(opened: Store) -> list[str]:
     return sorted({name for _, name, _ in opened.releases()})
 
 
+def other_automation(inv: Invocation, case: CaseId, held: str, *, instead: str = "") -> Refused:
+    """--app holds another automation than the case's own. `instead`: what else the user can do about it."""
+    also = f", or {instead}" if instead else ""
+    return Refused(
+        f"{case} is a case of {case.automation}, and {inv.app} holds {held}.",
+        code="other_automation",
+        hint=f"Name the folder of the case's automation with --app{also}.",
+    )
+
+
 # --- values on the command line ---------------------------------------------------------------------------------------
 
 _SPAN = re.compile(r"(\d+)\s*(ms|s|m|h|d|w)", re.ASCII)

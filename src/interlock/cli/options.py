@@ -149,3 +149,8 @@ def acting(function: Callable[..., None]) -> Callable[..., None]:
         envvar="INTERLOCK_PRINCIPAL",
         help="Who you are. [env INTERLOCK_PRINCIPAL; default: the user of this machine]",
     )(function)
+
+
+def commented(what: str = "Why") -> Callable[[Any], Any]:
+    """Give a command the option for a person's words."""
+    return click.option("--comment", metavar="TEXT", default="", help=f"{what}; it is recorded.")

@@ -137,6 +137,18 @@ def outcome(receipt: Receipt) -> Literal["accepted", "duplicate", "conflict"]:
             return "conflict"
 
 
+def hand_in(inv: Invocation, store: Store, envelope: Envelope, wait: str | None) -> None:
+    """Through the door, and tell what becomes of it. A message sent again is told what became of it the first time."""
+    from interlock.runtime.inbox import outcome_of
+
+    after = store.newest(envelope.case)
+    receipt = accept(store, [envelope])[0]
+    if outcome(receipt) == "duplicate":
+        after = 0
+    outcome_of(envelope, receipt)
+    following.follow(inv, store, envelope, after=after, wait=wait)
+
+
 def _submit_file(inv: Invocation, loaded: Loaded, file: str, who: str, *, keep_going: bool) -> None:
     name = "standard input" if file == "-" else file
     good: list[tuple[int, Envelope]] = []
@@ -262,7 +274,7 @@ def do(inv: Invocation, action: str, key: str, args: str, id_: str | None, as_: 
     Exits 0 if it was allowed or goes to a review, 3 if it was denied.
     """
     loaded = opening.automation(inv)
-    from interlock.runtime.inbox import call_envelope, outcome_of
+    from interlock.runtime.inbox import call_envelope
 
     who = opening.principal(as_)
     prefix = f"{loaded.name}/"
@@ -279,12 +291,7 @@ def do(inv: Invocation, action: str, key: str, args: str, id_: str | None, as_: 
         now=opening.now(),
     )
     with opening.store(inv, create=True) as store:
-        after = store.newest(envelope.case)
-        receipt = accept(store, [envelope])[0]
-        if outcome(receipt) == "duplicate":
-            after = 0
-        outcome_of(envelope, receipt)
-        following.follow(inv, store, envelope, after=after, wait=wait)
+        hand_in(inv, store, envelope, wait)
 
 
 COMMANDS = {"submit": submit, "do": do}

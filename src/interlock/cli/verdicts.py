@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import click
 
 from interlock.cli import exits, following, opening, screen
-from interlock.cli.options import Invocation, acting, command
+from interlock.cli.options import Invocation, acting, command, commented
 from interlock.cli.reviews import given, in_words, open_review, show
+from interlock.cli.sending import accept, hand_in, outcome
 from interlock.vocabulary.errors import InterlockError, NotNow, Refused
 from interlock.vocabulary.ids import CaseId
 from interlock.vocabulary.limits import BATCH_VERDICTS_MAX
@@ -59,7 +60,7 @@ def _several(function: Any) -> Any:
     """Options of a verdict that may be given on many reviews at once."""
     options = [
         click.argument("ids", metavar="ID...", nargs=-1),
-        click.option("--comment", metavar="TEXT", default="", help="Why; it is recorded."),
+        commented(),
         click.option("--seen", "seen", metavar="DIGEST", multiple=True, help=f"{_SEEN} Once per ID, in their order."),
         click.option(
             "--file",
@@ -126,7 +127,7 @@ def reject(inv: Invocation, **given: Any) -> None:
 @click.argument("id_", metavar="ID")
 @click.option("--args", "args", metavar="JSON", required=True, help="What to change: JSON, @FILE, or - for stdin.")
 @click.option("--replace", is_flag=True, help="--args are all arguments, not only the changed ones.")
-@click.option("--comment", metavar="TEXT", default="", help="Why; it is recorded.")
+@commented()
 @click.option("--seen", metavar="DIGEST", help=_SEEN)
 @deciding
 def edit(inv: Invocation, id_: str, args: str, replace: bool, **given: Any) -> None:
@@ -148,7 +149,7 @@ def edit(inv: Invocation, id_: str, args: str, replace: bool, **given: Any) -> N
 @click.argument("id_", metavar="ID")
 @click.argument("action")
 @click.option("--args", "args", metavar="JSON", default="{}", help="Its arguments: JSON, @FILE, or - for stdin.")
-@click.option("--comment", metavar="TEXT", default="", help="Why; it is recorded.")
+@commented()
 @click.option("--seen", metavar="DIGEST", help=_SEEN)
 @deciding
 def propose(inv: Invocation, id_: str, action: str, args: str, **given: Any) -> None:
@@ -196,19 +197,7 @@ def _give_one(
         envelope = _envelope(inv, store, made, verdict, who, behalf, message, whole, action, shown)
         if envelope is None:
             raise click.Abort
-        _send_one(inv, store, envelope, wait)
-
-
-def _send_one(inv: Invocation, store: Store, envelope: Envelope, wait: str | None) -> None:
-    from interlock.cli.sending import accept, outcome
-    from interlock.runtime.inbox import outcome_of
-
-    after = store.newest(envelope.case)
-    receipt = accept(store, [envelope])[0]
-    if outcome(receipt) == "duplicate":
-        after = 0
-    outcome_of(envelope, receipt)
-    following.follow(inv, store, envelope, after=after, wait=wait)
+        hand_in(inv, store, envelope, wait)
 
 
 @dataclass(frozen=True)
@@ -370,7 +359,7 @@ def _give_all(
             envelope = _envelope(inv, store, wanted[0], verdict, who, behalf, message)
             if envelope is None:
                 raise click.Abort
-            _send_one(inv, store, envelope, wait)
+            hand_in(inv, store, envelope, wait)
             return
         rows = _send_all(inv, store, wanted, verdict, who, behalf, wait)
     _tell_all(inv, verdict, rows)
@@ -416,8 +405,6 @@ def _send_all(
     wait: str | None,
 ) -> list[dict[str, Any]]:
     """Each as a message of its own; what became of each."""
-    from interlock.cli.sending import accept, outcome
-
     rows: list[dict[str, Any]] = []
     sent: list[tuple[dict[str, Any], Envelope, int]] = []
     for one in wanted:

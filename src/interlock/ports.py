@@ -142,12 +142,20 @@ class Undone(Struct, frozen=True):
 
 
 class AtWork(Struct, frozen=True):
-    """A worker that has registered and not left."""
+    """A worker that has registered and not left.
+
+    hosts   automation -> release that it works under, by its own account
+    calls   dependency -> commands in its hands
+    slots   where these commands lie
+    """
 
     name: str
     joined: int
     beat: int
     alive: bool
+    hosts: dict[str, str] = {}
+    calls: dict[str, int] = {}
+    slots: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -353,6 +361,10 @@ class Store(Protocol):
         ...
 
     def beat(self, worker: str, *, now: int) -> None: ...
+    def tell(self, worker: str, hosts: Mapping[str, str]) -> None:
+        """Say what this worker works on, for people who look: automation -> release."""
+        ...
+
     def leave(self, worker: str) -> None: ...
     def workers(self) -> list[str]:
         """Names of the workers that live now."""
@@ -418,6 +430,14 @@ class Store(Protocol):
     def entry(self, slot: int, lsn: int) -> Entry | None: ...
     def heads(self) -> dict[int, tuple[int, bytes]]:
         """Per slot: lsn and head of its chain."""
+        ...
+
+    def eras(self) -> dict[int, int]:
+        """The era that each slot's ledger is in. A slot's earlier eras are finished: nothing is added to them."""
+        ...
+
+    def finish_era(self) -> int:
+        """End the era that the ledger is in, in every slot; returns its number. The next entry begins another."""
         ...
 
     def newest(self, case: CaseId) -> int:

@@ -7,7 +7,7 @@ import pytest
 from interlock.ports import TimerRow, Writes
 from interlock.vocabulary.errors import NotNow, StoreConflict
 from interlock.vocabulary.limits import LEASE_TTL_MS
-from tests.conformance.building import CASE, SLOT, command, event, free, ids, look, one_unit, record
+from tests.conformance.building import CASE, ELSEWHERE, SLOT, command, event, free, ids, look, one_unit, record
 
 TTL = LEASE_TTL_MS * 1000
 
@@ -193,3 +193,25 @@ def test_a_stale_unit_of_the_dead_cannot_be_committed_over_the_living(lasting_fa
     with old.units([SLOT], worker="w", now=10) as (unit,):
         unit.commit(Writes(now=10))
     assert new.case(CASE) == record(version=2)
+
+
+def test_a_look_at_the_workers_says_what_each_has_in_hand(store: Any) -> None:
+    from interlock.ports import AtWork
+
+    store.join("a", now=1)
+    store.join("b", now=2)
+    assert {one.name: one.hosts for one in store.condition().at_work} == {"a": {}, "b": {}}
+    store.tell("a", {"cheques": "r2", "claims": "r7"})
+    store.beat("a", now=30)
+    mine = [command("1.0"), command("1.1", dependency="action:pay")]
+    one_unit(store, worker="a", commands_put=mine, leased={one.id: TTL for one in mine})
+    there = command("1.0", ELSEWHERE)
+    one_unit(store, worker="a", slot=2, commands_put=[there, command("1.2", ELSEWHERE)], leased={there.id: TTL})
+    first, second = store.condition().at_work
+    assert (first.name, first.joined, first.alive, second.alive) == ("a", 1, True, True)
+    assert first.hosts == {"cheques": "r2", "claims": "r7"}
+    assert (first.calls, first.slots) == ({"action:pay": 1, "advisor:svm": 2}, (1, 2))
+    assert second == AtWork("b", 2, 2, True)
+    store.tell("a", {})
+    store.leave("a")
+    assert [one.name for one in store.condition().at_work] == ["b"]

@@ -157,6 +157,7 @@ class Worker:
         self._next_due: int | None = None
         self._next_poll = 0
         self._next_beat = 0
+        self._told: dict[str, str] = {}
         self._backoff = 0
         self._in_cycle: frozenset[int] = frozenset()
         # A cycle that asks the store what is ready may be in any slot.
@@ -239,7 +240,7 @@ class Worker:
     async def run(self) -> None:
         """Work until stopped and drained."""
         now = self.clock.now()
-        await self._blocking(lambda: self._store.join(self.name, now=now))
+        await self._blocking(lambda: self._join(now))
         self._next_beat = now + self._pace.ttl // 3
         try:
             while not self._over():
@@ -409,6 +410,7 @@ class Worker:
         store, came = self._store, _Came()
         if plan.beat:
             store.beat(self.name, now=plan.now)
+            self._tell()
             self._renew(plan.now)
         if plan.cycle.frozen:
             came.clock_accepted = clock_accepted_at(store.control()) > plan.now
@@ -441,6 +443,18 @@ class Worker:
             came.busy.update(slots.keys() - {unit.slot for unit in units})
         came.relayed = units.relayed
         return came
+
+    def _join(self, now: int) -> None:
+        self._store.join(self.name, now=now)
+        self._told.clear()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Let people who look see what this worker works on."""
+        hosts = {name: one.program.release for name, one in self._hosted.items()}
+        if hosts != self._told:
+            self._store.tell(self.name, hosts)
+            self._told = hosts
 
     def _is_stalled(self, slot: int, now: int) -> bool:
         stalled = self._stalled.get(slot)

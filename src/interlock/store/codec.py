@@ -51,6 +51,7 @@ entry = _decoder(Entry, "ledger entry")
 review = _decoder(Review, "review")
 task = _decoder(Task, "task")
 data = _decoder(dict[str, Any], "timer")
+hosts = _decoder(dict[str, str], "worker")
 scopes = _decoder(tuple[str, ...], "pause")
 
 

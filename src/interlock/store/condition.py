@@ -7,9 +7,11 @@ waits.
 from __future__ import annotations
 
 import os
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from interlock.ports import AtWork, Condition, Undone, Waiting
+from interlock.store import codec
 from interlock.store.driver import Connection
 from interlock.store.sql import queries
 
@@ -18,12 +20,26 @@ LOG = "-wal"
 
 def condition(db: Connection, path: Path | None, alive: frozenset[str]) -> Condition:
     """`path`: the database's file, None in memory. `alive`: workers that live."""
+    calls: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    slots: defaultdict[str, set[int]] = defaultdict(set)
+    for name, slot, dependency, count in db.execute(queries["workers_in_hand"]):
+        calls[name][dependency] += count
+        slots[name].add(slot)
     newest, solo, between = db.execute(queries["slots_condition"]).fetchone()
     return Condition(
         waiting=tuple(Waiting(*row) for row in db.execute(queries["inbox_condition"])),
         undone=tuple(Undone(*row) for row in db.execute(queries["commands_condition"])),
         at_work=tuple(
-            AtWork(name, joined, beat, name in alive) for name, joined, beat in db.execute(queries["workers_condition"])
+            AtWork(
+                name,
+                joined,
+                beat,
+                name in alive,
+                codec.hosts(hosts.encode()),
+                dict(sorted(calls[name].items())),
+                tuple(sorted(slots[name])),
+            )
+            for name, joined, beat, hosts in db.execute(queries["workers_condition"])
         ),
         newest=newest or 0,
         solo=solo or 0,

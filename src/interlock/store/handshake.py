@@ -28,7 +28,7 @@ APPLICATION = 0x494C_4B31
 FIRST = 1
 """The oldest numbered layout that there has been."""
 
-SCHEMA = 5
+SCHEMA = 6
 """The layout that this program speaks. The next one is a file in `sql/migrations` and the same change in
 `sql/schema.sql`.
 """

@@ -41,6 +41,7 @@ from interlock.store import (
     condition,
     control,
     door,
+    eras,
     handshake,
     lives,
     readiness,
@@ -281,6 +282,10 @@ class SqliteStore:
         self._clear(dead, but=worker)
         self._testify()
 
+    def tell(self, worker: str, hosts: Mapping[str, str]) -> None:
+        with self._writing() as db:
+            workers.tell(db, worker, hosts)
+
     def leave(self, worker: str) -> None:
         with self._writing() as db:
             workers.leave(db, worker)
@@ -384,6 +389,16 @@ class SqliteStore:
     def release(self, id: str) -> bytes | None:
         with self._reading() as db:
             return control.release(db, id)
+
+    # --- eras of the ledger
+
+    def eras(self) -> dict[int, int]:
+        with self._reading() as db:
+            return eras.eras(db)
+
+    def finish_era(self) -> int:
+        with self._writing() as db:
+            return eras.finish(db)
 
     # --- finished cases
 

@@ -10,6 +10,9 @@ A worker that leaves in an orderly way gives its commands back, and nobody is su
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from interlock.store import codec
 from interlock.store.driver import Connection
 from interlock.store.sql import queries
 from interlock.store.unit import ALL, timer_message
@@ -18,6 +21,7 @@ from interlock.vocabulary.errors import StoreConflict
 
 WORKER_PUT = queries["worker_put"]
 WORKER_BEAT = queries["worker_beat"]
+WORKER_HOSTS = queries["worker_hosts"]
 WORKER_DROP = queries["worker_drop"]
 WORKERS = queries["workers"]
 SLOTS_IN_DANGER = queries["slots_in_danger"]
@@ -42,6 +46,10 @@ def register(db: Connection, worker: str, now: int) -> None:
 
 def beat(db: Connection, worker: str, now: int) -> None:
     db.execute(WORKER_BEAT, (worker, now))
+
+
+def tell(db: Connection, worker: str, hosts: Mapping[str, str]) -> None:
+    db.execute(WORKER_HOSTS, (worker, codec.encode(dict(sorted(hosts.items()))).decode()))
 
 
 def leave(db: Connection, worker: str) -> None:

@@ -21,6 +21,7 @@ N_SLOTS = 4
 AFTER_THE_FIRST = "".join(
     f"DROP TABLE {name};" for name in ("lives", "tasks", "seals", "seal_subjects", "seal_pepper", "archive")
 )
+AFTER_THE_FIRST += "ALTER TABLE workers DROP COLUMN hosts;"
 """Takes away what later layouts added to the first."""
 
 

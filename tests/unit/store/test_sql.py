@@ -78,7 +78,7 @@ SCANS_ALLOWED = {
     "inbox_condition": "inbox", "commands_condition": "commands", "slots_condition": "slots",
     "workers_condition": "workers", "life": "lives", "lives": "lives", "epochs": "slots", "meta_incarnation": "meta",
     "meta_semantics": "meta", "dictionaries": "dictionaries", "slots_semantics": "slots", "reviews": "reviews",
-    "tasks": "tasks",
+    "tasks": "tasks", "workers_in_hand": "commands", "eras": "slots", "era_begin": "slots",
 }  # fmt: skip
 
 

@@ -262,6 +262,14 @@ SELECT seq FROM links WHERE slot = ? AND peer = ?
 INSERT INTO links (slot, peer, seq) VALUES (?, ?, ?) ON CONFLICT (slot, peer) DO UPDATE SET seq = excluded.seq
 
 
+-- === eras of the ledger ===
+
+-- name: eras
+SELECT slot, era FROM slots ORDER BY slot
+
+-- name: era_begin
+UPDATE slots SET era = ?1 WHERE era < ?1
+
 -- === solo mode, workers ===
 
 -- name: attempt
@@ -278,6 +286,9 @@ INSERT OR REPLACE INTO workers (worker, joined_at, beat_at) VALUES (?, ?, ?)
 
 -- name: worker_beat
 UPDATE workers SET beat_at = ?2 WHERE worker = ?1
+
+-- name: worker_hosts
+UPDATE workers SET hosts = ?2 WHERE worker = ?1
 
 -- name: worker_drop
 DELETE FROM workers WHERE worker = ?
@@ -492,7 +503,10 @@ SELECT dependency, state, count(*), min(due) FROM commands GROUP BY dependency, 
 SELECT max(now), sum(solo), sum(sent - relayed) FROM slots
 
 -- name: workers_condition
-SELECT worker, joined_at, beat_at FROM workers ORDER BY worker
+SELECT worker, joined_at, beat_at, hosts FROM workers ORDER BY worker
+
+-- name: workers_in_hand
+SELECT worker, slot, dependency, count(*) FROM commands WHERE state = 1 GROUP BY worker, slot, dependency
 
 -- name: meta_semantics
 UPDATE meta SET semantics = ?

@@ -35,7 +35,7 @@ CREATE TABLE dictionaries (
 CREATE TABLE slots (
     slot INTEGER PRIMARY KEY,
     epoch INTEGER NOT NULL DEFAULT 0,       -- counts units; compare-and-set
-    era INTEGER NOT NULL DEFAULT 1,
+    era INTEGER NOT NULL DEFAULT 1,         -- of the next entry; see eras.py
     lsn INTEGER NOT NULL DEFAULT 0,
     head BLOB NOT NULL,
     now INTEGER NOT NULL DEFAULT 0,         -- never decreases
@@ -223,7 +223,8 @@ CREATE TABLE releases (
 CREATE TABLE workers (
     worker TEXT PRIMARY KEY,
     joined_at INTEGER NOT NULL,
-    beat_at INTEGER NOT NULL
+    beat_at INTEGER NOT NULL,
+    hosts TEXT NOT NULL DEFAULT '{}'    -- automation -> release, for people who look
 ) WITHOUT ROWID;
 
 -- The key of each case's personal data; empty once it was destroyed. See seals.py.

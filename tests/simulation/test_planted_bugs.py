@@ -17,7 +17,7 @@ from interlock.vocabulary.facts import Facts
 
 pytestmark = pytest.mark.simulation
 
-SEEDS_MAX = 10
+SEEDS_MAX = 25
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 

@@ -325,11 +325,14 @@ def policy_input(
     if proposal.score is not None:
         proposed["score"] = _decimal_micro(proposal.score)
     effects = record.effects.values()
+    count = program.uncounted
+    if record.past:
+        count = {**count, **{action: past.count for action, past in record.past.items()}}
     case: dict[str, Any] = {
         **program.reducers.facts(record.state),
         "status": record.status,
         "in_doubt": sum(1 for effect in effects if effect.status == "in_doubt"),
-        "count": {action: past.count for action, past in record.past.items()},
+        "count": count,
         "first_event_at": record.first_event_at,
         "release": record.release,
     }

@@ -180,6 +180,11 @@ class Program:
     orphan_after: int = ORPHAN_AFTER_MS * 1_000
 
     @cached_property
+    def uncounted(self) -> Mapping[str, int]:
+        """What `case.count.*` is before anything has taken place: rules read a number of every action."""
+        return dict.fromkeys(self.actions, 0)
+
+    @cached_property
     def spending(self) -> Mapping[str, tuple[BudgetSpec, ...]]:
         """Advisor -> the budgets that asking it draws on; advisors without one are not in it."""
         advisors = {name for budget in self.budgets for name in budget.advisors}

@@ -224,6 +224,19 @@ def test_a_call_for_a_case_that_was_never_opened_is_denied(d: Driver) -> None:
     assert "has not been opened" in d.last.why and not d.commands
 
 
+def test_rules_read_how_often_an_action_took_place_also_before_the_first_time() -> None:
+    text = POLICY.replace("in_doubt: int 0..1000}", "in_doubt: int 0..1000, count: {note: int 0..9, pay: int 0..9}}")
+    rule = "  - {id: often, when: case.count.note > 0, then: escalate, to: clearing, reason: Once is enough.}\n"
+    d = Driver(program(policy=load(text.replace("  - {id: small,", rule + "  - {id: small,"))))
+    asked(d).event("Note")
+    assert (d.last.verdict, d.last.decided_by) == ("allow", ("other",))
+    d.start()
+    d.result("happened")
+    assert d.case.past["note"].count == 1 and "pay" not in d.case.past
+    d.event("Note")
+    assert (d.last.verdict, d.last.decided_by) == ("escalate", ("often",))
+
+
 def test_what_is_valid_now_names_the_forbidding_decision(d: Driver) -> None:
     started(d)
     rows = {row.action: row for row in valid_actions(d.case, d.program)}

@@ -11,6 +11,7 @@ from interlock import (
     Answered,
     Automation,
     Case,
+    Count,
     Done,
     Event,
     Failed,
@@ -33,12 +34,31 @@ from interlock import (
 )
 
 Status = Literal["open", "waiting", "refunded", "closed"]
+Mark = Literal["fraud_watch", "legal_hold"]
 
 
 class Order(BaseModel):
+    """As the shop's books had it when the customer wrote."""
+
     id: Name
     total: Money
+    currency: Literal["EUR", "GBP", "USD"] = "EUR"
+    refunded_before: Money = Decimal(0)  # through other tickets and channels
     delivered_at: AwareDatetime | None = None
+    digital: bool = False
+    downloaded: bool = False
+    sold_in: Literal["shop", "marketplace"] = "shop"  # what a marketplace sold, our books do not know
+
+
+class Standing(BaseModel):
+    """What the risk system knows of a customer; amounts and counts are of the last 90 days."""
+
+    as_of: AwareDatetime
+    sanctions: Literal["clear", "possible", "confirmed"] = "clear"
+    orders: Count = 0
+    refunds: Count = 0
+    refunded: Money = Decimal(0)
+    vip: bool = False
 
 
 class TicketV1(Case):
@@ -54,8 +74,15 @@ class Ticket(Case):
     order: Order | None = None
     message: Sensitive[str] = ""  # erasable; unbounded, so policies can't see it
     photo: Picture | None = None
+    pictured: bool = False  # policies cannot look at a picture, but may ask whether there is one
+    receipt: bool = False
+    payout: Literal["as_paid", "elsewhere"] = "as_paid"
+    returned: Literal["as_sold", "used", "empty"] | None = None
+    standing: Standing | None = None
     refunded: Money = Decimal(0)
-    chargebacks: Annotated[int, Field(ge=0, le=1000)] = 0
+    credited: Money = Decimal(0)  # in place of a refund
+    goodwill: Money = Decimal(0)  # on top of what was paid
+    chargebacks: Count = 0
     flags: Annotated[list[Name], Field(max_length=20)] = Field(default_factory=list)
 
 
@@ -64,11 +91,33 @@ class RefundRequested(Event, opens=True):
     order: Order
     message: Sensitive[str]
     photo: Picture | None = None
+    receipt: bool = False
+    payout: Literal["as_paid", "elsewhere"] = "as_paid"
+    standing: Standing | None = None
 
 
 class CustomerReplied(Event):
     ticket: Name
     message: Sensitive[str]
+    photo: Picture | None = None
+    receipt: bool = False
+
+
+class StandingReported(Event):
+    ticket: Name
+    standing: Standing
+
+
+class ParcelReturned(Event):
+    ticket: Name
+    condition: Literal["as_sold", "used", "empty"]
+
+
+class Marked(Event):
+    """By colleagues or the fraud system."""
+
+    ticket: Name
+    mark: Mark
 
 
 class Chargeback(Event):
@@ -97,12 +146,13 @@ class WithdrawCredit(Action[None]):
 @action(reversible=True, kind="idempotent", undo=WithdrawCredit, not_after=(Refund,), consequence="money")
 class StoreCredit(Action[Receipt]):
     amount: Money
+    purpose: Literal["refund", "goodwill"] = "refund"
 
 
 @action(reversible=True, kind="once", undo="nothing")
 class Reply(Action[None]):
     text: Sensitive[str]
-    template: Literal["ask_photo", "where_is_it", "sorry"]
+    template: Literal["ask_photo", "ask_receipt", "ask_return", "where_is_it", "sorry"]
 
 
 @action(reversible=True, kind="idempotent", undo="nothing")
@@ -138,16 +188,50 @@ def triage(case: Ticket) -> Requests:
     return None
 
 
+def mark(case: Ticket, word: Name) -> None:
+    if word not in case.flags:
+        case.flags.append(word)
+
+
 @app.on
 def requested(case: Ticket, event: RefundRequested) -> Requests:
     case.order, case.message, case.photo = event.order, event.message, event.photo
+    case.pictured, case.receipt = event.photo is not None, event.receipt
+    case.payout, case.standing = event.payout, event.standing or case.standing
     return triage(case)
 
 
 @app.on
 def replied_back(case: Ticket, event: CustomerReplied) -> Requests:
     case.status, case.message = "open", event.message
+    case.photo = event.photo or case.photo
+    case.pictured, case.receipt = case.photo is not None, case.receipt or event.receipt
     return triage(case)
+
+
+@app.on
+def standing_reported(case: Ticket, event: StandingReported) -> Requests:
+    """Reports may overtake each other."""
+    if case.standing is None or case.standing.as_of < event.standing.as_of:
+        case.standing = event.standing
+    return None
+
+
+@app.on
+def parcel_returned(case: Ticket, event: ParcelReturned) -> Requests:
+    """What was asked for has come, so the question is asked again."""
+    case.returned = event.condition
+    if case.status == "closed":
+        return flag("A parcel came back after the ticket was closed.")
+    if case.status != "refunded":
+        case.status = "open"
+    return triage(case) if case.status == "open" else None
+
+
+@app.on
+def marked(case: Ticket, event: Marked) -> Requests:
+    mark(case, event.mark)
+    return None
 
 
 @app.on
@@ -197,9 +281,26 @@ def refunded(case: Ticket, done: Done[Refund]) -> Requests:
 
 @app.on
 def refund_failed(case: Ticket, failed: Failed[Refund]) -> Requests:
-    if "payment_failed" not in case.flags:
-        case.flags.append("payment_failed")
+    mark(case, "payment_failed")
     return triage(case)
+
+
+@app.on
+def credited(case: Ticket, done: Done[StoreCredit]) -> Requests:
+    if done.args.purpose == "goodwill":
+        case.goodwill += done.args.amount
+    else:
+        case.credited += done.args.amount
+    return None
+
+
+@app.on
+def withdrawn(case: Ticket, done: Done[WithdrawCredit]) -> Requests:
+    """In place of a refund first; the policy lets nobody take more than was given."""
+    first = min(done.args.amount, case.credited)
+    case.credited -= first
+    case.goodwill -= min(done.args.amount - first, case.goodwill)
+    return None
 
 
 @app.on
@@ -211,3 +312,18 @@ def closed(case: Ticket, done: Done[Close]) -> Requests:
 @app.fallback
 def offer_store_credit(case: Ticket, refused: Refund) -> StoreCredit:
     return StoreCredit(amount=refused.amount)
+
+
+@app.fallback
+def ask_for_photo(case: Ticket, refused: Refund) -> Reply:
+    return Reply(template="ask_photo", text="Could you send us a photo of what arrived?")
+
+
+@app.fallback
+def ask_for_receipt(case: Ticket, refused: Refund) -> Reply:
+    return Reply(template="ask_receipt", text="Where did you buy it? Please send us the receipt.")
+
+
+@app.fallback
+def ask_for_return(case: Ticket, refused: Refund) -> Reply:
+    return Reply(template="ask_return", text="Please send it back; we refund it as soon as it is here.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from interlock.policy import Policy, Schema, load
@@ -13,6 +14,7 @@ EXAMPLES = ("access", "cheques", "refunds")
 AUTOMATIONS = {"cheques": "src/interlock/demo/cheques", "refunds": "examples/refunds"}
 
 
+@cache
 def example(name: str) -> tuple[Policy, Schema | None]:
     """A policy, and the schema that it has from an automation."""
     if name == "access":

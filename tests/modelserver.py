@@ -100,7 +100,7 @@ class ModelServer:
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, name="model-server", daemon=True)
         self._thread.start()
-        self._started.wait(10)
+        self._started.wait(60)
 
     @property
     def url(self) -> str:
@@ -112,7 +112,7 @@ class ModelServer:
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -13,9 +13,11 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +37,15 @@ assert interlock.assembly.running and interlock.ledger and interlock.releases an
 assert PARCELS.is_dir()
 
 
-def fork(folder: Path, *arguments: str) -> int:
-    """`interlock ARGUMENTS` in a process of its own; what it says goes to files."""
+def fork(folder: Path, *arguments: str, die: Callable[[], None] | None = None) -> int:
+    """`interlock ARGUMENTS` in a process of its own; what it says goes to files. `die` runs in a thread beside it."""
     child = os.fork()
     if child:
         return child
     try:
         os.chdir(folder)
+        if die is not None:
+            threading.Thread(target=die, daemon=True).start()
         for number, name in ((1, "out"), (2, "err")):
             os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
         code = run(list(arguments))
@@ -78,21 +82,22 @@ def size(folder: Path) -> int:
 
 
 def killed(folder: Path, draw: random.Random, *arguments: str) -> bool:
-    """Let a life last until a random moment. False: it was done before."""
-    child = fork(folder, *arguments)
+    """Let a life last until a random moment. False: it was done before.
+
+    The thread that looks for the moment lives in the process that dies: on a machine with other work both wait alike,
+    so that the moment does not come too late.
+    """
+    wanted, pause = 0, draw.uniform(0, 0.6)
     if arguments[0] == "run" and draw.random() < 0.75:
-        wanted, until = size(folder) + draw.randrange(1, 400), time.monotonic() + LIFE_S
-        while size(folder) < wanted and time.monotonic() < until:
-            if ended(child, 0) is not None:
-                return False
-        pause = draw.uniform(0, 0.03)
-    else:
-        pause = draw.uniform(0, 0.6)
-    if ended(child, pause) is not None:
-        return False
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return True
+        wanted, pause = size(folder) + draw.randrange(1, 400), draw.uniform(0, 0.03)
+
+    def die() -> None:
+        while size(folder) < wanted:
+            time.sleep(0.0005)
+        time.sleep(pause)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    return ended(fork(folder, *arguments, die=die), LIFE_S) == -signal.SIGKILL
 
 
 def resolve(folder: Path) -> int:

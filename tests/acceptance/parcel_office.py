@@ -10,10 +10,16 @@ from tests.acceptance.cli_session import Told, interlock
 PARCELS = Path(__file__).with_name("parcels")
 
 
-def office(folder: Path) -> Path:
-    """A copy of the automation, with empty books and no database."""
+def office(folder: Path, *, patience: str = "60s") -> Path:
+    """A copy of the automation, with empty books and no database.
+
+    patience    how long an answer and an effect may take: so long that no loaded machine is taken for a dead outside.
+                Short only where something is to hang.
+    """
     made = folder / "parcels"
     shutil.copytree(PARCELS, made, ignore=shutil.ignore_patterns("__pycache__"))
+    release = made / "release.toml"
+    release.write_text(release.read_text().replace('timeout = "60s"', f'timeout = "{patience}"'))
     return made
 
 

@@ -227,7 +227,7 @@ class worker:
         self._process = subprocess.Popen(
             [*COMMAND, "run", "--quiet"], cwd=self._folder, env=environment(), stderr=subprocess.PIPE
         )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not list(self._folder.glob("interlock.db.workers/*")):
             assert time.monotonic() < deadline, "the worker did not begin"
             assert self._process.poll() is None, "the worker ended"
@@ -236,7 +236,7 @@ class worker:
 
     def __exit__(self, *_: object) -> None:
         self._process.send_signal(signal.SIGTERM)
-        told = self._process.communicate(timeout=30)[1]
+        told = self._process.communicate(timeout=120)[1]
         assert self._process.returncode == 0, told
 
 

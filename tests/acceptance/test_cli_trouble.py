@@ -150,7 +150,7 @@ def test_a_reader_that_goes_away_is_no_error(fresh: Path) -> None:
     )
     assert reading.stdout is not None
     reading.stdout.close()
-    _, told = reading.communicate(timeout=60)
+    _, told = reading.communicate(timeout=120)
     assert (reading.returncode, told) == (0, b"")
 
 

@@ -51,7 +51,7 @@ def test_kill_9_at_random_moments_repeats_nothing_and_loses_nothing(tmp_path: Pa
     assert sum(one["doubts"] for one in rounds) > 0, "some death came between a letter and its reply"
 
 
-def until(condition: Callable[[], object], within_s: float = 60) -> None:
+def until(condition: Callable[[], object], within_s: float = 120) -> None:
     end = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
@@ -67,10 +67,10 @@ def worker(folder: Path, **env: str) -> subprocess.Popen[bytes]:
 def test_sigterm_finishes_what_is_in_flight_and_leaves_the_rest(tmp_path: Path) -> None:
     folder = office(tmp_path)
     submit(folder, *(ordered(f"p{n}") for n in range(80)))
-    process = worker(folder, PARCELS_PACE_S="0.4")
+    process = worker(folder, PARCELS_PACE_S="2")
     until(lambda: len(book(folder, "begun")) >= 30)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     begun = {line["key"] for line in book(folder, "begun")}
     ended = {line["key"] for name in ("labels", "charges", "letters") for line in book(folder, name)}
@@ -88,8 +88,8 @@ def test_a_worker_whose_supervisor_was_killed_ends_by_itself(tmp_path: Path) -> 
     process = worker(folder)
     until(lambda: list(folder.glob("interlock.db.workers/*")))
     process.kill()
-    process.wait(timeout=10)
-    until(lambda: not list(folder.glob("interlock.db.workers/*")), within_s=20)
+    process.wait()
+    until(lambda: not list(folder.glob("interlock.db.workers/*")))
 
 
 def test_a_worker_that_is_killed_is_started_again_by_its_supervisor(tmp_path: Path) -> None:

@@ -35,12 +35,12 @@ LOOPS = ("loop", "deaf")
 KILLS = ("sum", "regex", "segfault")
 
 
-def poisoned(how: str) -> list[dict[str, object]]:
+def poisoned(how: str, *, advice: str) -> list[dict[str, object]]:
     """A case with a poisonous message in the middle; what comes after it waits."""
     key = f"p {how}"
     return [
         event("Noted", f"n-{how}", parcel=key),  # parked: it comes before the case is opened
-        ordered(key, advice="hang"),
+        ordered(key, advice=advice),
         event("Damaged", f"d-{how}", parcel=key, how=how),
         event("Noted", f"l-{how}", parcel=key),
     ]
@@ -53,7 +53,11 @@ def quarantine(folder: Path) -> dict[str, dict[str, str]]:
 def test_a_reducer_that_fails_sets_its_message_aside_and_nothing_else(tmp_path: Path) -> None:
     folder = office(tmp_path)
     wrong = [*RAISES, *LOOPS]
-    submit(folder, *(one for how in wrong for one in poisoned(how)), *(ordered(f"good {n}") for n in range(5)))
+    submit(
+        folder,
+        *(one for how in wrong for one in poisoned(how, advice="raise")),
+        *(ordered(f"good {n}") for n in range(5)),
+    )
     told = work(folder, INTERLOCK_STEP_MS_MAX="1000")
     assert "The worker died" not in told.err, "each of these is handled without a death"
     assert "bug" not in told.err
@@ -88,8 +92,12 @@ def test_a_reducer_that_fails_sets_its_message_aside_and_nothing_else(tmp_path: 
 
 
 def test_a_turn_that_takes_its_process_down_is_set_aside_at_the_third_death(tmp_path: Path) -> None:
-    folder = office(tmp_path)
-    submit(folder, *(one for how in KILLS for one in poisoned(how)), *(ordered(f"good {n}") for n in range(5)))
+    folder = office(tmp_path, patience="10s")
+    submit(
+        folder,
+        *(one for how in KILLS for one in poisoned(how, advice="hang")),
+        *(ordered(f"good {n}") for n in range(5)),
+    )
     told = work(folder, INTERLOCK_STEP_MS_MAX="3000", INTERLOCK_STEP_KILL_MS="2000")
     assert told.err.count("The worker died") <= 3 * len(KILLS)
     assert "Nothing accepted is lost" in told.err

@@ -75,7 +75,7 @@ def test_a_backup_made_beside_a_running_worker_is_restored_and_no_effect_fires_t
             time.sleep(0.02)
     finally:
         worker.send_signal(signal.SIGTERM)
-        worker.communicate(timeout=60)
+        worker.communicate(timeout=120)
     before = {name: parcels(folder, name) for name in KINDS}
 
     told = interlock(folder, "restore", "earlier.db", "--replace", "--as", "ann", "--comment", "disk failure", "--json")
@@ -201,7 +201,7 @@ def test_restoring_is_refused_over_a_database_and_under_a_worker(tmp_path: Path)
         assert "at work" in told.err
     finally:
         worker.send_signal(signal.SIGTERM)
-        worker.communicate(timeout=60)
+        worker.communicate(timeout=120)
     assert not list(folder.glob("*.restoring*"))
     (folder / "broken.db").write_bytes(b"no database" * 1_000)
     assert "damaged" in interlock(folder, "restore", "broken.db", "--replace", "--as", "ann", code=OPERATOR).err

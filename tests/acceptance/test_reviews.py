@@ -68,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with contextlib.chdir(made):
         yield made
     worker.send_signal(signal.SIGTERM)
-    told = worker.communicate(timeout=60)[1]
+    told = worker.communicate(timeout=120)[1]
     assert worker.returncode == 0, told
 
 
@@ -179,7 +179,7 @@ def test_people_in_processes_of_their_own_at_the_same_reviews(folder: Path) -> N
     """Approve against approve against withdraw against the start, by three people and two workers at once."""
     waiting = [{"id": shown(name)["id"], "seen": shown(name)["seen"]} for name in RACED]
     second = subprocess.Popen([*COMMAND, "run", "--quiet"], cwd=folder, env=environment(), stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while len(list(folder.glob("interlock.db.workers/*"))) < 2:
         assert time.monotonic() < deadline and second.poll() is None, "the second worker did not begin"
         time.sleep(0.05)
@@ -200,13 +200,13 @@ def test_people_in_processes_of_their_own_at_the_same_reviews(folder: Path) -> N
         one.stdin.write(json.dumps(waiting))
         one.stdin.close()
     for one in people:
-        assert one.wait(60) == 0, one.stderr.read() if one.stderr else ""
-    deadline = time.monotonic() + 30
+        assert one.wait(120) == 0, one.stderr.read() if one.stderr else ""
+    deadline = time.monotonic() + 120
     while interlock("cases", "--json").data["waiting"]:
         assert time.monotonic() < deadline, "the workers did not finish"
         time.sleep(0.1)
     second.send_signal(signal.SIGTERM)
-    assert second.wait(60) == 0
+    assert second.wait(120) == 0
     interlock("verify")
     refunded = [_judged(name) for name in RACED]
     assert any(refunded), "somebody's approvals held"

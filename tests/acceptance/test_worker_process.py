@@ -76,7 +76,7 @@ def paid(place) -> int:
 def test_it_ends_by_itself_when_nothing_is_left(place):
     fill(place, 30)
     process = start(place, "idle")
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=120)
     assert process.returncode == 0, out
     assert paid(place) == 30
     assert len((place / "books").read_text().split()) == 30
@@ -85,11 +85,11 @@ def test_it_ends_by_itself_when_nothing_is_left(place):
 def test_sigterm_drains(place):
     fill(place, 200)
     process = start(place, "on")
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not (place / "books").exists() and time.monotonic() < end:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGTERM)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=120)
     assert process.returncode == 0, out
     assert "killed False" in out
     keys = (place / "books").read_text().split()
@@ -104,7 +104,7 @@ def test_kill_9_at_some_moments_pays_nobody_twice_and_nobody_never(place):
     fill(place, 60)
     for pause in (0.05, 0.15, 0.3):
         process = start(place, "on")
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         before = (place / "books").read_text() if (place / "books").exists() else ""
         while (not (place / "books").exists() or (place / "books").read_text() == before) and time.monotonic() < end:
             if process.poll() is not None or paid(place) == 60:
@@ -126,7 +126,7 @@ def test_the_worker_ends_when_its_supervisor_was_killed(place):
     fill(place, 1)
     command = [sys.executable, "-m", "interlock.cli", "run", str(place / "bills"), "--db", str(place / "b.db")]
     supervisor = subprocess.Popen(command, start_new_session=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not paid(place):
         assert time.monotonic() < deadline, "the worker never began"
         time.sleep(0.05)
@@ -150,7 +150,7 @@ def test_a_worker_ends_when_its_database_is_taken_away(place):
         for left in place.glob("b.db*"):
             if left.is_file():
                 left.unlink()
-        said, _ = worker.communicate(timeout=30)
+        said, _ = worker.communicate(timeout=120)
     finally:
         worker.kill()
     assert worker.returncode not in (0, None)

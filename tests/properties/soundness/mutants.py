@@ -111,7 +111,7 @@ def _other_numbers(text: Any) -> list[str]:
     return [f"{whole + 1}{places}{unit}", *less]
 
 
-def fate(original: Policy, mutant: Mutant, *, schema: Schema | None, timeout_ms: int = 5_000) -> tuple[Fate, str]:
+def fate(original: Policy, mutant: Mutant, *, schema: Schema | None, timeout_ms: int = 60_000) -> tuple[Fate, str]:
     """What becomes of a mutant, and what says so."""
     try:
         fallbacks = [rule.fallback for rule in original.rules if rule.fallback]

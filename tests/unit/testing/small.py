@@ -136,7 +136,7 @@ default: {verdict: escalate, to: owners}
 RELEASE = """
 [questions.Read]
 chain = ["counts"]
-timeout = "2s"
+timeout = "60s"
 
 [budgets.day]
 for = "pay"

@@ -41,7 +41,7 @@ def interlock(folder: Path, *arguments: str, code: int | None = 0, stdin: str = 
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,  # below the limit of a test: a loaded machine takes ten times as long
         check=False,
     )
     told = Told(done.returncode, done.stdout, done.stderr)

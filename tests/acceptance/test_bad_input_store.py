@@ -32,7 +32,7 @@ def started(folder: Path, *arguments: str, prepare: Callable[[], None] | None = 
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,
         check=False,
         preexec_fn=prepare,
     )
@@ -165,7 +165,7 @@ sys.exit(run(sys.argv[1:]))
         env=environment(INTERLOCK_PRINCIPAL="ann", PYTHONPATH=paths),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,
         check=False,
     )
     assert "Traceback" not in done.stderr, done.stderr

@@ -32,7 +32,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     code = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
     done = subprocess.run(
-        [sys.executable, "-c", code, str(folder)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", code, str(folder)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=280
     )
     assert done.returncode == 0, done.stderr
     return next(folder.glob("interlock-*.whl"))
@@ -84,7 +84,7 @@ def run(stranger: Path, folder: Path, *command: str) -> subprocess.CompletedProc
     env = {**kept, "PATH": f"{stranger / 'bin'}{os.pathsep}{os.environ['PATH']}"}
     program = str(stranger / "bin" / command[0])
     done = subprocess.run(
-        [program, *command[1:]], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=120
+        [program, *command[1:]], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=280
     )
     assert "Traceback" not in done.stderr, done.stderr
     return done

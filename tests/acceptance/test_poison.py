@@ -98,7 +98,7 @@ def test_a_turn_that_takes_its_process_down_is_set_aside_at_the_third_death(tmp_
         *(one for how in KILLS for one in poisoned(how, advice="hang")),
         *(ordered(f"good {n}") for n in range(5)),
     )
-    told = work(folder, INTERLOCK_STEP_MS_MAX="3000", INTERLOCK_STEP_KILL_MS="2000")
+    told = work(folder, INTERLOCK_STEP_MS_MAX="3000", INTERLOCK_STEP_KILL_MS="1000")
     assert told.err.count("The worker died") <= 3 * len(KILLS)
     assert "Nothing accepted is lost" in told.err
     aside = quarantine(folder)

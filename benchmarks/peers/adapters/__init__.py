@@ -1,0 +1,1 @@
+"""One module per peer: `python -m benchmarks.peers.adapters.NAME`, in that peer's environment."""

@@ -1,4 +1,8 @@
-"""`./dev bench [NAME ...] [--cases N] [--big] [--json FILE]`. Without a name: all of them but the big one."""
+"""`./dev bench [NAME ...] [--cases N] [--big] [--json FILE]`. Without a name: all of them but the big one.
+
+`./dev bench --peers [...]` compares with other libraries instead; it has options of its own: `./dev bench --peers
+--help`.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +30,16 @@ BENCHMARKS: dict[str, tuple[Callable[[argparse.Namespace], dict[str, Any]], str]
 
 
 def main() -> int:
+    if "--peers" in sys.argv[1:]:
+        from benchmarks.peers.command import main as compare  # It wants what only developers have installed.
+
+        return compare(sys.argv[1:])
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--cases", type=int, default=3_000, help="cases of the governed benchmark (default 3000)")
     parser.add_argument("--big", action="store_true", help="scale: up to 10^6 cases (about an hour), not 10^5")
     parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--peers", action="store_true", help="compare with other libraries (see --peers --help)")
     args = parser.parse_args()
     unknown = [name for name in args.names if name not in BENCHMARKS]
     if unknown:

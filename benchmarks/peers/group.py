@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Group(Generic[T]):
@@ -29,7 +30,7 @@ class Group(Generic[T]):
             self._writing = asyncio.create_task(self._write_all())
         await written
 
-    async def run(self, work: Callable[[], object]) -> object:
+    async def run(self, work: Callable[[], R]) -> R:
         """Something else, on the thread that writes."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 

@@ -3,16 +3,15 @@
     -> the first line: {"database", "books", "first"}       <- {"ready": true}
     -> {"do": "load", "seconds"|"cases", "in_flight",
         "advisor_s", "provider_s"}                          <- {"cases", "wall_s", "cpu_s", "p50_ms", "p99_ms"}
-    -> {"do": "cases", "numbers", "in_flight", ...delays}   <- {"accepted": n} and {"done": n} as they happen,
-                                                               then {"ended": true}
-    -> {"do": "recover", ...delays}                         <- {"recovered": true}: nothing moves any more
+    -> {"do": "cases", "numbers", "in_flight", ...delays}   <- {"accepted": n} as they happen, then {"ended": true};
+                                                               beside them it goes on with what it finds unended
     -> {"do": "left"}                                       <- {"left": [n, ...]}: accepted, but not at their end
     -> {"do": "stop"}                                       <- {"stopped": true}, and the process ends
 
 CPU is the process's own, all threads, over exactly the loop: `time.process_time`. Nobody writes to the standard output
 but this module; what a library prints goes to the standard error.
 
-INVARIANT: {"accepted": n} is written after the peer has made event n durable, {"done": n} after its result was.
+INVARIANT: {"accepted": n} is written after the peer has made event n durable.
 """
 
 from __future__ import annotations
@@ -43,12 +42,15 @@ class Peer(Protocol):
         """Take one event to its end: call `accepted` when it is durable, return when the result is."""
         ...
 
-    async def recover(self) -> None:
-        """Bring what an earlier process left to its end, as far as the peer does that; return when nothing moves."""
-        ...
-
     async def left(self) -> Sequence[int]:
         """The numbers of accepted events that have not come to their end, by the peer's own records."""
+        ...
+
+    async def go_on(self, numbers: Sequence[int]) -> None:
+        """Bring these, which an earlier process left, to their end, as far as the peer does that.
+
+        Where the peer does so by itself, wait for it.
+        """
         ...
 
     async def stop(self) -> None:
@@ -85,9 +87,6 @@ async def _serve(make: Callable[[str, World], Peer], say: Callable[..., None]) -
             case "cases":
                 await _cases(peer, told, say)
                 say(ended=True)
-            case "recover":
-                await peer.recover()
-                say(recovered=True)
             case "left":
                 say(left=sorted(await peer.left()))
             case "stop":
@@ -145,8 +144,9 @@ async def _cases(peer: Peer, told: dict[str, Any], say: Callable[..., None]) -> 
     async def client() -> None:
         for number in waiting:
             await peer.case(Event(number), lambda event: say(accepted=event.number))
-            say(done=number)
 
+    left = await peer.left()  # Before anything is begun here, which would be found as well.
     async with asyncio.TaskGroup() as clients:
+        clients.create_task(peer.go_on(left))
         for _ in range(told["in_flight"]):
             clients.create_task(client())

@@ -66,9 +66,7 @@ class CtrlRun:
         control = Control(Policy.from_yaml(POLICY), self._store)
         self._threads = ThreadPoolExecutor(THREADS, "protected")
 
-        @ctrlrun.protect(
-            "provider.pay", effect="payout:{case}", control=control, lease=LEASE, reconcile=what_became_of
-        )
+        @ctrlrun.protect("provider.pay", effect="payout:{case}", control=control, lease=LEASE, reconcile=what_became_of)
         def pay(case: str, amount_cents: int, score_per_mille: int) -> str:
             return self._world.pay_now(case, amount_cents, case)
 
@@ -94,12 +92,12 @@ class CtrlRun:
         with ctrlrun.context(agent="payouts"):
             self._pay(case=case, amount_cents=amount_cents, score_per_mille=score_per_mille)
 
-    async def recover(self) -> None:
-        """There is nothing to recover: nothing was accepted before it was over."""
-
     async def left(self) -> Sequence[int]:
         effects = await asyncio.get_running_loop().run_in_executor(self._threads, self._store.list_effects)
         return [number_of(one.effect_key.partition(":")[2]) for one in effects if one.state != "committed"]
+
+    async def go_on(self, numbers: Sequence[int]) -> None:
+        """It runs nothing again by itself: nothing was accepted before it was over, so its sender sends it again."""
 
     async def stop(self) -> None:
         self._threads.shutdown()

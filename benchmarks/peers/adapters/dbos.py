@@ -1,18 +1,16 @@
 """DBOS Transact: the case is a workflow, the advisor and the payment are its steps.
 
-As its documents recommend: asynchronous workflow and steps, `start_workflow_async` under the event's id (it returns when
-the workflow is durable, and the same id again is the same workflow), recovery by `launch`. The decision is plain code
-between the steps; it can be repeated from what the steps recorded, so it costs no write of its own. Settings are the
-defaults. SQLite is put into its write-ahead mode (synchronous FULL, SQLite's default), which DBOS leaves as it finds it
-and which is the faster one; its documents recommend PostgreSQL for production.
+As its documents recommend: asynchronous workflow and steps, `start_workflow_async` under the event's id (it returns
+when the workflow is durable, and the same id again is the same workflow), recovery by `launch`. The decision is plain
+code between the steps; it can be repeated from what the steps recorded, so it costs no write of its own. Settings are
+the defaults. SQLite is put into its write-ahead mode (synchronous FULL, SQLite's default), which DBOS leaves as it
+finds it and which is the faster one; its documents recommend PostgreSQL for production.
 
 What it does not do at all: it has no decision. No policy, no verdict with its reasons, no person's approval bound to
-arguments, no budget, no release of what influences behaviour, no hash-chained record. A step runs at least once: after a
-kill between the call and its record the payment is made again, and only a provider that knows idempotency keys, or a
-look-up that the user writes into the step, keeps that from being a second payment. It does not batch: each step of each
-workflow is a transaction.
-"""
-# pyright: reportMissingImports=false
+arguments, no budget, no release of what influences behaviour, no hash-chained record. A step runs at least once:
+after a kill between the call and its record the payment is made again, and only a provider that knows idempotency
+keys, or a look-up that the user writes into the step, keeps that from being a second payment. It does not batch: each
+step of each workflow is a transaction."""  # pyright: reportMissingImports=false
 
 from __future__ import annotations
 
@@ -74,14 +72,14 @@ class Dbos:
         accepted(event)
         await handle.get_result()
 
-    async def recover(self) -> None:
-        """`launch` has begun it."""
-        while await self.left():
-            await asyncio.sleep(LOOK_S)
-
     async def left(self) -> Sequence[int]:
         found = await DBOS.list_workflows_async(status=UNENDED, load_input=False, load_output=False)
         return [number_of(workflow.workflow_id) for workflow in found]
+
+    async def go_on(self, numbers: Sequence[int]) -> None:
+        """`launch` has begun it."""
+        while set(numbers) & set(await self.left()):  # noqa: ASYNC110 - there is nothing to wait on
+            await asyncio.sleep(LOOK_S)
 
     async def stop(self) -> None:
         await asyncio.to_thread(DBOS.destroy)

@@ -5,17 +5,16 @@ transaction; so saves are grouped (benchmarks/peers/group.py), which is by far i
 two events of one save. SQLite: it sets the write-ahead mode itself; synchronous is FULL, SQLite's default. The
 transcoder and the topics are the defaults.
 
-What it does not do at all: it is a library for events, not an engine. Grouping, asking, acting, finding unfinished cases
-after a restart (here: reading the whole notification log) and going on with them are this adapter's code, and every user
-writes theirs. It knows no effects, so nothing of its own says whether a payment was made: after a kill between the
-payment and its event the adapter pays again. No policy, verdict, approval, budget or release; its records are not
-hash-chained. One process: two of these would both find the same unfinished cases.
-"""
-# pyright: reportMissingImports=false
+What it does not do at all: it is a library for events, not an engine. Grouping, asking, acting, finding unfinished
+cases after a restart (here: reading the whole notification log) and going on with them are this adapter's code, and
+every user writes theirs. It knows no effects, so nothing of its own says whether a payment was made: after a kill
+between the payment and its event the adapter pays again. No policy, verdict, approval, budget or release; its records
+are not hash-chained. One process: two of these would both find the same unfinished cases."""  # pyright:
+
+reportMissingImports = false
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,7 +104,7 @@ class EventSourcing:
         accepted(event)
         payout = saving.payout
         if saving.known:
-            payout = await self._saves.run(lambda: self._app.repository.get(Payout.create_id(event.number)))
+            payout = await self._saves.run(lambda: self._known(event.number))
         await self._go_on(payout)
 
     async def _go_on(self, payout: Any) -> None:
@@ -120,23 +119,24 @@ class EventSourcing:
             payout.recorded(await self._world.pay(case, payout.amount_cents, case))
             await self._saves.put(Saving(payout))
 
-    async def recover(self) -> None:
-        await asyncio.gather(*(self._go_on(payout) for payout in await self._unended()))
-
     async def left(self) -> Sequence[int]:
-        return [payout.number for payout in await self._unended()]
-
-    async def _unended(self) -> list[Any]:
-        def read() -> list[Any]:
+        def read() -> list[int]:
             ids: dict[UUID, None] = {}
             start = 1
             while page := self._app.recorder.select_notifications(start, PAGE):
                 ids.update(dict.fromkeys(one.originator_id for one in page))
                 start = page[-1].id + 1
             found: list[Any] = [self._app.repository.get(id) for id in ids]
-            return [one for one in found if not (one.transfer or one.verdict == "refused")]
+            return [one.number for one in found if not (one.transfer or one.verdict == "refused")]
 
-        return await self._saves.run(read)  # type: ignore[return-value]
+        return await self._saves.run(read)
+
+    async def go_on(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            await self._go_on(await self._saves.run(lambda number=number: self._known(number)))
+
+    def _known(self, number: int) -> Any:
+        return self._app.repository.get(Payout.create_id(number))
 
     async def stop(self) -> None:
         self._saves.close()

@@ -8,10 +8,10 @@ What it does not do at all: it is no workflow engine. There are no long procedur
 steps, no child workflows, no queues for arbitrary work; what a user writes must fit events, questions, rules and
 actions. It needs a state machine and a policy where a function would do.
 
-`Handle.settled` waits for one case by reading it again after every cycle of the worker, which is meant for a program that
-waits for one case and not for a load generator that waits for each. So an end is learnt here as follows: what the
-reducer makes of the result is noted together with the number of cycles so far, and the case has ended when a higher
-number says that this cycle was committed.
+`Handle.settled` waits for one case by reading it again after every cycle of the worker, which is meant for a program
+that waits for one case and not for a load generator that waits for each. So an end is learnt here as follows: what
+the reducer makes of the result is noted together with the number of cycles so far, and the case has ended when a
+higher number says that this cycle was committed.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 from benchmarks.peers.line import Accepted, serve
 from benchmarks.peers.outside import Event, World, number_of
 from interlock.assembly import Interlock, settle_collector
+from interlock.ports import Duplicate
 from interlock.releases import load_release
 from interlock.runtime.inbox import event_envelope
 from interlock.vocabulary.ids import CaseId
@@ -77,9 +78,13 @@ class Ours:
             occurred_at=None,
             now=self._il.door.now,
         )
-        await self._il.door.submit(envelope)
+        receipt = await self._il.door.submit(envelope)
         accepted(event)
-        await ended
+        if isinstance(receipt, Duplicate):  # An earlier process had it: its end may lie behind us.
+            del self._waiting[event.case]
+            await self.go_on([event.number])
+        else:
+            await ended
 
     async def _watch(self) -> None:
         worker = self._il.worker
@@ -90,18 +95,22 @@ class Ours:
                 if ended is not None:
                     ended.set_result(None)
 
-    async def recover(self) -> None:
-        """The worker does it by itself; what is open now is waited for until it has ended, or waits for a person."""
-        while await self._moves():
-            await asyncio.sleep(LOOK_S)
-
-    async def _moves(self) -> bool:
-        if await self._il.blocking(lambda store: store.backlog()):
-            return True
-        return any(record.status != ENDED and not record.reviews for record in await self._records())
-
     async def left(self) -> Sequence[int]:
+        """What was accepted but has had no turn yet is no case; it is waited for first."""
+        while await self._il.blocking(lambda store: store.backlog()):  # noqa: ASYNC110 - after a restart, once
+            await asyncio.sleep(LOOK_S)
         return [number_of(record.key) for record in await self._records() if record.status != ENDED]
+
+    async def go_on(self, numbers: Sequence[int]) -> None:
+        """The worker does it by itself; a case that waits for a person stays."""
+        cases = [CaseId(self._release.name, f"c{number}") for number in numbers]
+
+        def unended(store: Any) -> bool:
+            records = [store.case(case) for case in cases]
+            return any(record is None or (record.status != ENDED and not record.reviews) for record in records)
+
+        while await self._il.blocking(unended):  # noqa: ASYNC110 - after a restart, once
+            await asyncio.sleep(LOOK_S)
 
     async def _records(self) -> list[Any]:
         """Every case of the automation."""

@@ -16,7 +16,6 @@ payment and its checkpoint the payment is made again. It does not batch.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Literal, TypedDict
@@ -95,15 +94,13 @@ class LangGraph:
         accepted(event)
         await self._graph.ainvoke(None, config, durability="sync")
 
-    async def recover(self) -> None:
-        left = await self.left()
-        await asyncio.gather(
-            *(self._graph.ainvoke(None, thread(f"c{number}"), durability="sync") for number in left)
-        )
-
     async def left(self) -> Sequence[int]:
         threads = {one.config["configurable"]["thread_id"] async for one in self._saver.alist(None)}
         return [number_of(name) for name in threads if (await self._graph.aget_state(thread(name))).next]
+
+    async def go_on(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            await self._graph.ainvoke(None, thread(f"c{number}"), durability="sync")
 
     async def stop(self) -> None:
         await self._open.aclose()

@@ -1,8 +1,8 @@
 """The limit: group-commit inserts of as many bytes as interlock leaves behind, and nothing else.
 
-The same three durable points (accepted; advised and decided; recorded), each one row in a table with a sequential key, many
-rows per transaction. It deduplicates nothing, recovers nothing, knows no state, no rule but the one `if`, no history:
-what is left of the cost when everything that a peer does is taken away. `RAW_BYTES` is the size of a row.
+The same three durable points (accepted; advised and decided; recorded), each one row in a table with a sequential
+key, many rows per transaction. It deduplicates nothing, recovers nothing, knows no state, no rule but the one `if`,
+no history: what is left of the cost when everything that a peer does is taken away. `RAW_BYTES` is the size of a row.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ class Raw:
             await self._world.pay(event.case, advice.amount_cents, event.case)
         await self._rows.put(ROW)
 
-    async def recover(self) -> None: ...
-
     async def left(self) -> Sequence[int]:
         return []
+
+    async def go_on(self, numbers: Sequence[int]) -> None: ...
 
     async def stop(self) -> None:
         self._rows.close()

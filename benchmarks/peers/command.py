@@ -65,7 +65,7 @@ def compare(wanted: Sequence[Entrant], extent: Extent, *, seed: int, say: rounds
         # Where PostgreSQL's files are as well: the same disk for both.
         folder = Path(name)
         setting = figures.setting(folder, extent, seed=seed, postgres=server.version)
-        places = {"SQLite": Files(folder), "PostgreSQL": server}
+        places: rounds.Places = {"SQLite": Files(folder), "PostgreSQL": server}
         measured = rounds.run(wanted, places, folder, extent, seed=seed, say=say)
         judged = kills.run(
             [one for one in wanted if not measured[one].failed], places, folder, extent, seed=seed, say=say

@@ -33,7 +33,7 @@ class Driven:
         self._entrant = entrant
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
         self._process = subprocess.Popen(
-            [python_for(entrant.environment), "-m", f"benchmarks.peers.adapters.{entrant.adapter}"],
+            [python_for(entrant.environment), "-m", f"benchmarks.peers.adapters.on_{entrant.adapter}"],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
             stdin=subprocess.PIPE,

@@ -16,7 +16,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +76,12 @@ def one(entrant: Entrant, database: Database, books: Path, kills: int, draw: ran
             accepted.add(line["accepted"])
         left = set(driven.ask("left", "left")["left"])
         driven.stop()
-    paid = Counter(number_of(str(line["case"])) for line in read_books(books) if "case" in line)
+    return judge(kills, accepted, left, (str(line["case"]) for line in read_books(books) if "case" in line))
+
+
+def judge(kills: int, accepted: Set[int], left: Set[int], payments: Iterable[str]) -> Judged:
+    """What the provider's books say of what was acknowledged. `payments`: the case of each payment."""
+    paid = Counter(number_of(case) for case in payments)
     return Judged(
         kills=kills,
         accepted=len(accepted),

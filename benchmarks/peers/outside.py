@@ -84,7 +84,7 @@ class World:
         """Open the books, and be the world that `world()` gives to code which is loaded rather than called by us."""
         The.world = self
         self._file = os.open(self.books, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        self._void = frozenset(line["void"] for line in read_books(self.books) if "void" in line)
+        self._void = frozenset(str(line["void"]) for line in read_books(self.books) if "void" in line)
 
     async def advise(self, case: str, customer: str) -> Advice:
         if self.advisor_s:

@@ -12,7 +12,7 @@ DatabaseName = Literal["SQLite", "PostgreSQL"]
 class Entrant:
     """One peer on one database.
 
-    adapter       the module in benchmarks/peers/adapters
+    adapter       the module in benchmarks/peers/adapters, without its `on_`
     environment   the requirements it runs under; "" for interlock's own environment
     packages      whose versions are named beside its figures
     recovers      whether it takes part in the kills: the raw limit promises nothing

@@ -79,25 +79,25 @@ def into_page(page: Path, run: Data) -> None:
 def notes(run: Data) -> list[str]:
     """Under which conditions, and what failed."""
     known, extent = run["setting"], run["setting"]["extent"]
-    found = [
-        f"Taken {known['taken_at']} at {known['commit']} on {known['machine']}, {known['disk']}, load "
-        f"{known['load_before']} before and {run['load_after']} after; Python {known['python']}, "
-        f"SQLite {known['sqlite']}, PostgreSQL {known['postgresql']}.",
-        f"Medians of {extent['rounds']} interleaved rounds of {extent['seconds']:g} s per load, lowest and highest in "
-        f"brackets; seed {known['seed']}.",
-        "Versions: " + ", ".join(_versions(run["rows"])) + ".",
+    taken = f"Taken {known['taken_at']} at {known['commit']} on {known['machine']}, {known['disk']}"
+    load = f"load {known['load_before']} before and {run['load_after']} after"
+    server = f"Python {known['python']}, SQLite {known['sqlite']}, PostgreSQL {known['postgresql']}"
+    rounds = f"Medians of {extent['rounds']} interleaved rounds of {extent['seconds']:g} s per load"
+    said = [
+        f"{taken}, {load}; {server}.",
+        f"{rounds}, lowest and highest in brackets; seed {known['seed']}.",
+        f"Versions: {', '.join(_versions(run['rows']))}.",
     ]
-    found += [
-        f"{database}: the better durable-execution engine takes {ratio['engine_over_interlock']:.1f} times interlock's "
-        "CPU per case."
-        for database, ratio in comparisons(run["rows"]).items()
+    said += [
+        f"{database}: the best durable-execution engine takes {found['engine_over_interlock']:.1f} times the CPU."
+        for database, found in comparisons(run["rows"]).items()
     ]
-    found += [
+    said += [
         f"{row['title']} on {row['database']} did not come to its end: {_one_line(row['failed'])}"
         for row in run["rows"]
         if row["failed"]
     ]
-    return found
+    return said
 
 
 def _one_line(text: str) -> str:

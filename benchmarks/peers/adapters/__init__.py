@@ -1,1 +1,4 @@
-"""One module per peer: `python -m benchmarks.peers.adapters.NAME`, in that peer's environment."""
+"""One module per peer: `python -m benchmarks.peers.adapters.on_NAME`, in that peer's environment.
+
+The prefix keeps a module of ours from being taken for the library that it imports.
+"""

@@ -9,9 +9,9 @@ What it does not do at all: it is a library for events, not an engine. Grouping,
 cases after a restart (here: reading the whole notification log) and going on with them are this adapter's code, and
 every user writes theirs. It knows no effects, so nothing of its own says whether a payment was made: after a kill
 between the payment and its event the adapter pays again. No policy, verdict, approval, budget or release; its records
-are not hash-chained. One process: two of these would both find the same unfinished cases."""  # pyright:
-
-reportMissingImports = false
+are not hash-chained. One process: two of these would both find the same unfinished cases.
+"""
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

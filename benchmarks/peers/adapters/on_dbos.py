@@ -10,7 +10,9 @@ What it does not do at all: it has no decision. No policy, no verdict with its r
 arguments, no budget, no release of what influences behaviour, no hash-chained record. A step runs at least once:
 after a kill between the call and its record the payment is made again, and only a provider that knows idempotency
 keys, or a look-up that the user writes into the step, keeps that from being a second payment. It does not batch: each
-step of each workflow is a transaction."""  # pyright: reportMissingImports=false
+step of each workflow is a transaction.
+"""
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

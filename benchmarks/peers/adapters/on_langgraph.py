@@ -28,7 +28,7 @@ from benchmarks.peers.outside import AVAILABLE_CENTS, Event, World, may_pay, num
 POOL = 20
 
 
-class Payout(TypedDict, total=False):
+class Payout(TypedDict):
     case: str
     customer: str
     available_cents: int
@@ -36,7 +36,7 @@ class Payout(TypedDict, total=False):
     transfer: str
 
 
-async def advise(state: Payout) -> Payout:
+async def advise(state: Payout) -> dict[str, Any]:
     advice = await world().advise(state["case"], state["customer"])
     return {"advice": advice.data()}
 
@@ -46,7 +46,7 @@ def decide(state: Payout) -> Literal["pay", "__end__"]:
     return "pay" if may_pay(state["available_cents"], advice["amount_cents"], advice["score_per_mille"]) else END
 
 
-async def pay(state: Payout) -> Payout:
+async def pay(state: Payout) -> dict[str, Any]:
     return {"transfer": await world().pay(state["case"], state["advice"]["amount_cents"], state["case"])}
 
 
@@ -89,7 +89,7 @@ class LangGraph:
 
     async def case(self, event: Event, accepted: Accepted) -> None:
         config = thread(event.case)
-        state: Payout = {"case": event.case, "customer": event.customer, "available_cents": AVAILABLE_CENTS}
+        state = {"case": event.case, "customer": event.customer, "available_cents": AVAILABLE_CENTS}
         await self._graph.aupdate_state(config, state, as_node=START)
         accepted(event)
         await self._graph.ainvoke(None, config, durability="sync")

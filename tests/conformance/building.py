@@ -95,11 +95,17 @@ def turn(
 def one_unit(
     store: Any, *records: CaseRecord, slot: int = SLOT, now: int = 10, worker: str = "w", **options: Any
 ) -> Any:
-    """Open a unit, commit one turn in it, and return the units for what they say afterwards."""
+    """Open a unit, commit one turn in it, and return the units for what they say afterwards.
+
+    A slot that somebody else holds is come back to.
+    """
     relay = options.pop("relay", True)
-    with store.units([slot], worker=worker, now=now, relay=relay) as units:
-        units[0].commit(turn(units[0], *records, **options))
-    return units
+    while True:
+        with store.units([slot], worker=worker, now=now, relay=relay) as units:
+            if units:
+                units[0].commit(turn(units[0], *records, **options))
+        if units:
+            return units
 
 
 def look(store: Any, slot: int = SLOT, *, now: int = 10, worker: str = "w") -> list[Due]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from interlock.store.postgres import PostgresStore, open_postgres
 from interlock.store.sqlite import SqliteStore, open_sqlite
+from tests import postgres_server
 
 N_SLOTS = 8
 """Few, so that tests meet both cases of one slot and cases of different slots without searching long."""
@@ -30,7 +34,29 @@ def sqlite_file(place: Path, **options: Any) -> SqliteStore:
     return open_sqlite(place / "store.db", n_slots=N_SLOTS, **options)
 
 
+def postgres(place: Path, **options: Any) -> PostgresStore:
+    """A schema of the shared server's per place."""
+    return open_postgres(postgres_dsn(place), n_slots=N_SLOTS, **options)
+
+
+def postgres_partitioned(place: Path, **options: Any) -> PostgresStore:
+    """Every table split by its slot, which stock PostgreSQL allows only where each key has the slot in it."""
+    return open_postgres(postgres_dsn(place), n_slots=N_SLOTS, partitions=3, **options)
+
+
+def postgres_dsn(place: Path) -> str:
+    """One name per place. A schema is made in a tenth of the time of a database."""
+    name = hashlib.sha256(str(place).encode()).hexdigest()[:24]
+    return f"{_database()}{'&' if '?' in _database() else '?'}schema=t_{name}"
+
+
+@cache
+def _database() -> str:
+    return postgres_server.shared().create_database()
+
+
 IMPLEMENTATIONS = (
     Implementation("sqlite-memory", sqlite_memory, lasting=False),
     Implementation("sqlite-file", sqlite_file, lasting=True),
+    Implementation("postgres", postgres, lasting=True),
 )

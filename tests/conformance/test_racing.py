@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from interlock.ports import Accepted, Duplicate
+from interlock.ports import Accepted, Control, Duplicate
 from interlock.vocabulary.errors import StoreBusy, StoreConflict
 from tests.conformance.building import CASE, SLOT, command, event, ids, in_slot, look, one_unit, record, turn
 
@@ -79,7 +79,10 @@ def test_of_two_workers_one_gets_each_message_and_each_command(lasting_factory: 
         consumed: list[str] = []
         leased: list[str] = []
         while True:
-            with stores[worker].units([SLOT], worker=worker, now=10) as (unit,):
+            with stores[worker].units([SLOT], worker=worker, now=10) as units:
+                if not units:
+                    continue  # The other one holds it now.
+                unit = units[0]
                 dues = unit.messages(3)
                 leases = unit.commands(now=10, full=frozenset(), limit=2)
                 if not dues and not leases:
@@ -113,10 +116,25 @@ def test_threads_may_share_one_store(store: Any) -> None:
 def test_a_writer_that_waits_too_long_is_told_so_and_may_try_again(lasting_factory: Any) -> None:
     holder, waiting = lasting_factory(), lasting_factory(busy_ms=20)
 
-    def accept_meanwhile() -> None:
+    def pause_meanwhile() -> None:
         with holder.units([SLOT], worker="w", now=10):
-            waiting.accept([event()], now=10)
+            waiting.set_control(["all"])
 
     with pytest.raises(StoreBusy, match="another process"):
-        accept_meanwhile()
-    assert waiting.accept([event()], now=10) == [Accepted(SLOT)]
+        pause_meanwhile()
+    assert waiting.set_control(["all"]) == Control(1, ("all",))
+
+
+def test_a_slot_that_somebody_holds_is_left_out_and_its_door_stays_open(lasting_factory: Any) -> None:
+    holder, other = lasting_factory(), lasting_factory(busy_ms=20)
+    with holder.units([SLOT], worker="a", now=10) as (held,):
+        if holder.caps.locking == "database":  # One writer at a time, whichever slot it has.
+            with pytest.raises(StoreBusy):
+                other.accept([event()], now=10)
+            return
+        with other.units([SLOT, 2], worker="b", now=10) as units:
+            assert [unit.slot for unit in units] == [2]
+            units[0].commit(turn(units[0], record(in_slot(2))))
+        assert other.accept([event()], now=10) == [Accepted(SLOT)]
+        assert held.messages(10) == []
+    assert ids(look(other)) == ["e1"]

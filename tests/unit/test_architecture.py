@@ -63,14 +63,16 @@ def test_nothing_that_the_package_itself_imports_imports_the_package(interlock: 
 
 SHAPE = (
     "cli", "server", "gateway", "testing", "assembly", "settings",
-    "runtime", "runtime.worker", "ledger", "ledger.explain", "store", "store.sqlite", "advisors", "advisors.chat",
-    "advisors.endpoint", "advisors.provider", "actions", "actions.webhook", "releases", "automation", "ports",
+    "runtime", "runtime.worker", "ledger", "ledger.explain", "store", "store.postgres", "store.sqlite",
+    "advisors", "advisors.chat", "advisors.endpoint", "advisors.provider", "actions", "actions.webhook",
+    "releases", "automation", "ports",
     "kernel", "kernel.decide", "kernel.step", "policy", "policy.evaluate", "autonomy", "autonomy.labels",
     "policy.proof", "policy.proof.smt",
     "vocabulary", "vocabulary.ids", "vocabulary.verdict",
 )  # fmt: skip
 EXTERNAL = {name for options in CONTRACTS.values() for name in options.get("forbidden_modules", ())} | {
     "sqlite3",
+    "psycopg",
     "z3",
     "httpx2",
     "pydantic_ai",
@@ -79,7 +81,7 @@ EXTERNAL = {name for options in CONTRACTS.values() for name in options.get("forb
 PERMITTED = (
     ("cli", "assembly"), ("assembly", "store.sqlite"), ("assembly", "settings"), ("cli", "settings"),
     ("runtime.worker", "kernel.step"), ("runtime.worker", "ports"), ("store.sqlite", "ports"),
-    ("store.sqlite", "sqlite3"), ("policy.proof.smt", "z3"), ("cli", "policy.proof"),
+    ("store.sqlite", "sqlite3"), ("store.postgres", "psycopg"), ("policy.proof.smt", "z3"), ("cli", "policy.proof"),
     ("store.sqlite", "sqlite3"), ("advisors.endpoint", "httpx2"), ("advisors.provider", "pydantic_ai"),
     ("advisors.chat", "vocabulary.ids"), ("kernel.step", "kernel.decide"), ("kernel.decide", "policy.evaluate"),
     ("automation", "kernel.step"), ("releases", "automation"), ("policy.evaluate", "vocabulary.verdict"),
@@ -116,6 +118,9 @@ PLANTED = (
     ("settings", "kernel.decide", "settings"),
     ("sqlite", "runtime.worker", "sqlite3"),
     ("sqlite", "ledger.explain", "sqlite3"),
+    ("psycopg", "runtime.worker", "psycopg"),
+    ("psycopg", "store.sqlite", "psycopg"),
+    ("adapters", "cli", "store.postgres"),
     ("z3", "policy.evaluate", "z3"),
     ("z3", "ledger.explain", "z3"),
     ("proofs", "kernel.decide", "policy.proof"),

@@ -33,13 +33,13 @@ class Witness:
     epochs: int
 
 
-def begin(db: Connection, incarnation: str, now: int, why: BeginsAs, file: int | None = None) -> None:
-    """From now on the database is this incarnation."""
+def begin(db: Connection, incarnation: str, now: int, why: BeginsAs, file: int | str | None = None) -> None:
+    """From now on the database is this incarnation. `file`: where it is lived, the number of a file or a name."""
     db.execute(queries["life_add"], (incarnation, now, why, file))
     db.execute(queries["meta_incarnation"], (incarnation,))
 
 
-def current(db: Connection) -> tuple[Life, int | None]:
+def current(db: Connection) -> tuple[Life, int | str | None]:
     """The life that is lived now, and the number of its file, None while nobody has looked."""
     *life, file = db.execute(queries["life"]).fetchone()
     return Life(*life), file

@@ -75,7 +75,7 @@ def erase(db: Connection, case: CaseId, slot: int, now: int) -> None:
 
 def with_care(db: Connection) -> None:
     """What this connection frees from here on is overwritten."""
-    db.execute("PRAGMA secure_delete = ON")
+    db.execute(queries["care"])
 
 
 def left_in(path: Path, secrets: Sequence[bytes]) -> bool:

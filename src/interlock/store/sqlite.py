@@ -16,12 +16,12 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Literal, NoReturn, cast
+from typing import Any, Literal, NoReturn, cast
 
 from interlock.ports import (
     BeginsAs,
@@ -338,19 +338,8 @@ class SqliteStore:
         return life
 
     def backup(self, path: str) -> None:
-        if Path(path).exists():
-            raise StoreError(
-                f"{path} exists.", code="exists", hint="A backup never overwrites anything; name another file."
-            )
-        part = Path(f"{path}.part")
-        part.unlink(missing_ok=True)
-        try:
+        with _new_file(path) as part:
             _copy(self._path, self._writer if self._path == MEMORY else None, part)
-            part.replace(path)
-        except OSError as error:
-            raise StoreError(f"{path} cannot be written: {error}.", code="store_open") from error
-        finally:
-            part.unlink(missing_ok=True)
 
     @property
     def _witness(self) -> Path:
@@ -616,6 +605,56 @@ def _look(reader: sqlite3.Connection, name: str, n_slots: int | None) -> tuple[h
     meta = handshake.meet(reader, name)
     handshake.agree(meta, n_slots, name)
     return meta, known_packing(reader)
+
+
+@contextmanager
+def _new_file(path: str) -> Generator[Path]:
+    """Where a file is written that gets its name when it is whole, and never takes another's place."""
+    if Path(path).exists():
+        raise StoreError(
+            f"{path} exists.", code="exists", hint="A backup never overwrites anything; name another file."
+        )
+    part = Path(f"{path}.part")
+    part.unlink(missing_ok=True)
+    try:
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error}.", code="store_open") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+Pages = Callable[[str, Sequence[str]], Iterable[Sequence[tuple[Any, ...]]]]
+"""Rows of a table with these columns, in lists that fit into memory."""
+
+PLACES = {"cases": ("rowid",), "archive": ("rowid",)}
+"""Tables whose rows are listed by the number of the row."""
+
+
+def write_copy(path: str, rows_of: Pages) -> None:
+    """Write what another store holds as a database of SQLite, whole on the disk when this returns.
+
+    It opens like a copied file: to be looked at, and for workers only once it has been taken into use.
+    """
+    with _new_file(path) as part, _translated(str(part)):
+        copy = sqlite3.connect(part, isolation_level=None)
+        try:
+            copy.execute("BEGIN IMMEDIATE")
+            handshake.create(copy, n_slots=0, program="", now=0)
+            tables = copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            for (table,) in tables:
+                named = [row[1] for row in copy.execute(f"PRAGMA table_info({table})")]
+                columns = (*PLACES.get(table, ()), *named)
+                copy.execute(f"DELETE FROM {table}")
+                insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+                for page in rows_of(table, columns):
+                    copy.executemany(insert, page)
+            copy.execute("COMMIT")
+        finally:
+            copy.close()
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def _copy(name: str, source: sqlite3.Connection | None, target: Path) -> None:

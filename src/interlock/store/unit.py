@@ -50,8 +50,10 @@ class ClaimedUnit:
         "solo_before", "statuses", "suspects", "worker", "writes",
     )  # fmt: skip
 
-    def __init__(self, db: Connection, packing: Packing, slot: int, *, worker: str, now: int) -> None:
-        row = db.execute(SLOT, (slot, now)).fetchone()
+    def __init__(self, db: Connection, packing: Packing, slot: int, *, worker: str, now: int, row: Any = None) -> None:
+        """`row`: what the statement `slot` would give, where the claim has read it already."""
+        if row is None:
+            row = db.execute(SLOT, (slot, now)).fetchone()
         if row is None:
             raise InterlockBug(f"slot {slot} does not exist in this store")
         stored_now: int

@@ -6,6 +6,9 @@ write by how its text begins, and a shorter text is cheaper to look up.
 `schema` makes a new database. `migrations` bring one of an older layout there: the files `migrations/NNNN_what.sql`,
 of which NNNN is the layout that it leads to. A layout that has been released is never edited; the next change is the
 next number, and a test compares the database made new with the one that came all the way.
+
+The folder `postgres` holds the same for PostgreSQL. Its statements have the names of those that they stand for; its
+layouts have numbers of their own.
 """
 
 from __future__ import annotations
@@ -38,14 +41,18 @@ def script(text: str) -> tuple[str, ...]:
 
 
 def _text(file: str) -> str:
-    return Path(__file__).with_name(file).read_text(encoding="utf-8")
+    return (Path(__file__).parent / file).read_text(encoding="utf-8")
 
 
-def _migrations() -> dict[int, tuple[str, ...]]:
-    files = sorted(Path(__file__).with_name("migrations").glob("*.sql"))
+def _migrations(folder: str) -> dict[int, tuple[str, ...]]:
+    files = sorted((Path(__file__).parent / folder).glob("*.sql"))
     return {int(file.name.partition("_")[0]): script(file.read_text(encoding="utf-8")) for file in files}
 
 
 queries: Mapping[str, str] = parse(_text("queries.sql"))
 schema: str = _text("schema.sql")
-migrations: Mapping[int, tuple[str, ...]] = _migrations()
+migrations: Mapping[int, tuple[str, ...]] = _migrations("migrations")
+
+postgres_queries: Mapping[str, str] = parse(_text("postgres/queries.sql"))
+postgres_schema: tuple[str, ...] = script(_text("postgres/schema.sql"))
+postgres_migrations: Mapping[int, tuple[str, ...]] = _migrations("postgres/migrations")

@@ -351,6 +351,10 @@ SELECT rowid, dictionary, body FROM archive WHERE automation = ? AND rowid > ? O
 
 -- === keys of personal data ===
 
+-- name: care
+-- What this connection frees from here on is overwritten.
+PRAGMA secure_delete = ON
+
 -- name: seals_of_case
 SELECT id, secret, made_at, erased_at FROM seals
 WHERE slot = ? AND automation = ? AND key = ? ORDER BY made_at, erased_at = 0, id

@@ -53,11 +53,13 @@ def join(session: Session, db: Connection, worker: str, known: Sequence[State], 
         raise _taken(worker)
 
 
-def beat(session: Session, db: Connection, worker: str, known: Sequence[State], now: int) -> None:
-    """Report that a worker lives, and bury who is dead."""
+def beat(session: Session, db: Connection, worker: str, known: Sequence[State], now: int) -> bool:
+    """Report that a worker lives, and bury who is dead. False: it was taken for dead, and is registered anew."""
     bury(session, db, [one.name for one in known if one.dead and one.name != worker], now)
-    if not db.execute(workers.WORKER_BEAT, (worker, now)).rowcount:
-        _register(db, worker, now)
+    if db.execute(workers.WORKER_BEAT, (worker, now)).rowcount:
+        return True
+    _register(db, worker, now)
+    return False
 
 
 def bury(session: Session, db: Connection, dead: Sequence[str], now: int) -> None:

@@ -33,7 +33,7 @@ from interlock.ports import (
     Receipt,
     Units,
 )
-from interlock.store import archive, condition, control, lives, reading, relay, seals, sqlite, workers, writes
+from interlock.store import archive, condition, control, eras, lives, reading, relay, seals, sqlite, workers, writes
 from interlock.store import door as doors
 from interlock.store.driver import AFTER_COMMIT, BEFORE_COMMIT, Connection, Cut, StatementFaults
 from interlock.store.packing import Packing
@@ -141,6 +141,7 @@ class PostgresStore:
         self._packing: Packing
         self._seen_epochs = 0
         self._held: set[str] = set()
+        self._told: dict[str, dict[str, str]] = {}
         self._backlog: int = 0
         self._accepted_since = BACKLOG_EXACT
 
@@ -277,20 +278,30 @@ class PostgresStore:
     def beat(self, worker: str, *, now: int) -> None:
         with self._writing() as db:
             known = liveness.states(self._writer, *self._silent)
-            liveness.beat(self._writer, db, worker, known, now)
+            if not liveness.beat(self._writer, db, worker, known, now) and worker in self._told:
+                workers.tell(db, worker, self._told[worker])
             seen = lives.epochs(db)
         self._held.add(worker)
         self._seen_epochs = max(seen, self._seen_epochs)
 
+    def tell(self, worker: str, hosts: Mapping[str, str]) -> None:
+        with self._writing() as db:
+            workers.tell(db, worker, hosts)
+        self._told[worker] = dict(hosts)
+
     def leave(self, worker: str) -> None:
         with self._writing() as db:
             workers.leave(db, worker)
-        self._held.discard(worker)
+        self._forget(worker)
 
     def declare_dead(self, worker: str, *, now: int) -> None:
         with self._writing() as db:
             liveness.bury(self._writer, db, [worker], now)
+        self._forget(worker)
+
+    def _forget(self, worker: str) -> None:
         self._held.discard(worker)
+        self._told.pop(worker, None)
 
     def workers(self) -> list[str]:
         """Names of the workers that live now, on any machine."""
@@ -367,6 +378,17 @@ class PostgresStore:
     def release(self, id: str) -> bytes | None:
         with self._reading() as db:
             return control.release(db, id)
+
+    # --- eras of the ledger
+
+    def eras(self) -> dict[int, int]:
+        with self._reading() as db:
+            return eras.eras(db)
+
+    def finish_era(self) -> int:
+        with self._writing() as db:
+            self._writer.run("claim_all")
+            return eras.finish(db)
 
     # --- finished cases
 

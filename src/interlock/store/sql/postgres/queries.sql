@@ -401,6 +401,15 @@ INSERT INTO links (slot, peer, seq) SELECT * FROM unnest($1::int4[], $2::int4[],
 ON CONFLICT (slot, peer) DO UPDATE SET seq = excluded.seq
 
 
+-- === eras of the ledger ===
+
+-- name: eras
+SELECT slot, era FROM slots ORDER BY slot
+
+-- name: era_begin
+UPDATE slots SET era = $1::int4 WHERE era < $1::int4
+
+
 -- === solo mode, workers ===
 
 -- name: attempt
@@ -424,6 +433,9 @@ ON CONFLICT DO NOTHING
 -- 1 worker, 2 now
 UPDATE workers SET beat_at = $2::int8, seen_at = statement_timestamp()
 WHERE worker = $1::text AND holder = current_setting('interlock.holder')
+
+-- name: worker_hosts
+UPDATE workers SET hosts = $2::text WHERE worker = $1::text
 
 -- name: worker_moved
 -- Workers of this store write from another session now.
@@ -718,8 +730,11 @@ SELECT dependency, state, count(*), min(due) FROM commands GROUP BY dependency, 
 -- name: slots_condition
 SELECT max(now), sum(solo)::int8, sum(sent - relayed)::int8 FROM slots
 
+-- name: workers_in_hand
+SELECT worker, slot, dependency, count(*) FROM commands WHERE state = 1 GROUP BY worker, slot, dependency
+
 -- name: workers_condition
-SELECT worker, joined_at, beat_at FROM workers ORDER BY worker
+SELECT worker, joined_at, beat_at, hosts FROM workers ORDER BY worker
 
 -- name: meta_semantics
 UPDATE meta SET semantics = $1::int4

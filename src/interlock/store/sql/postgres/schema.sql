@@ -232,7 +232,8 @@ CREATE TABLE workers (
     holder text COLLATE "C" NOT NULL,   -- the store that the worker lives in
     seen_at timestamptz NOT NULL,
     process int4 NOT NULL,
-    process_start timestamptz
+    process_start timestamptz,
+    hosts text COLLATE "C" NOT NULL DEFAULT '{}'   -- automation -> release, for people who look
 );
 
 -- The key of each case's personal data; empty once it was destroyed. See seals.py.

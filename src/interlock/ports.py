@@ -302,10 +302,12 @@ class Unit(Protocol):
 class Units(list[Unit]):
     """The units of one physical transaction.
 
-    Once its context has ended, `relayed` names the slots that got messages from these units: they have work now.
+    Once its context has ended, `relayed` names the slots that got messages from these units: they have work now; and
+    `receipts` are those of what was accepted along with them.
     """
 
     relayed: frozenset[int] = frozenset()
+    receipts: Sequence[Receipt] = ()
 
 
 @dataclass(frozen=True)
@@ -341,9 +343,12 @@ class Store(Protocol):
         ...
 
     def units(
-        self, slots: Sequence[int], *, worker: str, now: int, relay: bool = True
+        self, slots: Sequence[int], *, worker: str, now: int, relay: bool = True, accept: Sequence[Envelope] = ()
     ) -> AbstractContextManager[Units]:
-        """Claim slots. `relay`: where slots share a database, deliver what the units send in the same transaction."""
+        """Claim slots. `relay`: where slots share a database, deliver what the units send in the same transaction.
+
+        `accept`: take these in as `accept` does, in the same transaction and behind the units, which do not see them.
+        """
         ...
 
     def attempt(self, slot: int, arrival: tuple[int, str]) -> int:

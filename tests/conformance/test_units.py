@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from interlock.ports import Quarantined, Writes
+from interlock.ports import Accepted, Duplicate, Quarantined, Writes
 from interlock.vocabulary.entry import GENESIS
 from interlock.vocabulary.errors import InterlockBug, StoreConflict
 from tests.conformance.building import (
@@ -293,3 +293,35 @@ def test_a_slot_with_nothing_but_a_blocked_case_is_not_ready(store: Any) -> None
     assert store.ready(now=10).slots == frozenset()
     one_unit(store, record(version=2), before=1)
     assert store.ready(now=10).slots == {SLOT}
+
+
+def test_messages_taken_along_are_durable_with_the_units_which_do_not_see_them(lasting_factory: Any) -> None:
+    store, other = lasting_factory(), lasting_factory()
+    with store.units([SLOT], worker="w", now=10, accept=[event(), event(ELSEWHERE), event()]) as units:
+        (unit,) = units
+        assert unit.messages(10) == []
+        unit.commit(turn(unit, record()))
+        assert other.backlog() == 0
+    assert units.receipts == [Accepted(SLOT), Accepted(2), Duplicate(SLOT)]
+    assert ids(look(other)) == ["e1"]
+    assert other.case(CASE) == record()
+    assert other.backlog() == 2
+
+
+def test_messages_are_taken_along_where_no_slot_is_claimed(store: Any) -> None:
+    with store.units([], worker="w", now=10, accept=[event()]) as units:
+        assert list(units) == []
+    assert units.receipts == [Accepted(SLOT)]
+    assert ids(look(store)) == ["e1"]
+
+
+def test_what_fails_takes_nothing_along(store: Any) -> None:
+    def broken() -> None:
+        with store.units([SLOT], worker="w", now=10, accept=[event()]) as (unit,):
+            unit.commit(turn(unit, record()))
+            raise Broken
+
+    with pytest.raises(Broken):
+        broken()
+    assert look(store) == []
+    assert store.accept([event()], now=10) == [Accepted(SLOT)]

@@ -316,6 +316,7 @@ class Interlock:
             spawn=self._spawn,
             accepted=self._worker.wake,
             admitted=admitted(self._settings),
+            carrier=self._worker.take_along,
         )
         return self
 

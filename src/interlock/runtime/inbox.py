@@ -21,6 +21,7 @@ from typing import Any, Literal, Protocol, cast
 from interlock.kernel.program import Rejected
 from interlock.ports import Accepted, Clash, Clock, Duplicate, Receipt, Spawn, Store
 from interlock.runtime import json_input
+from interlock.runtime.parcels import Carrier, Parcel, slots_of
 from interlock.vocabulary import canonical, limits
 from interlock.vocabulary.delegation import Delegation
 from interlock.vocabulary.errors import Conflict, NotNow, Refused
@@ -395,7 +396,11 @@ def near(name: str, known: Iterable[str]) -> str:
 
 
 class Door:
-    """Accepts envelopes for one store. On one event loop; `accepted` is told which slots have work."""
+    """Accepts envelopes for one store. On one event loop.
+
+    accepted   is told which slots have work, of what this door has written itself
+    carrier    a worker of this process that takes messages along in its transactions (`parcels`)
+    """
 
     def __init__(
         self,
@@ -405,8 +410,10 @@ class Door:
         spawn: Spawn,
         accepted: Callable[[Iterable[int]], None] | None = None,
         admitted: Admitted | None = None,
+        carrier: Carrier | None = None,
     ) -> None:
         self._store = store
+        self._carrier = carrier
         self._clock = clock
         self._spawn = spawn
         self._accepted = accepted
@@ -466,7 +473,11 @@ class Door:
         look = self._until_look <= 0
         now = self._clock.now()
         try:
-            receipts = await self._spawn.blocking(lambda: self._accept(envelopes, now, look=look))
+            receipts = await self._carried(envelopes, now, look=look)
+            if receipts is None:
+                receipts = await self._spawn.blocking(lambda: self._accept(envelopes, now, look=look))
+                if self._accepted is not None:
+                    self._accepted(slots_of(receipts))
         except Exception as error:  # noqa: BLE001 - every sender of the batch gets it; nothing was kept
             for _, future in batch:
                 if not future.done():
@@ -475,13 +486,28 @@ class Door:
             return
         if look:
             self._until_look = BACKLOG_LOOK_EVERY
-        if self._accepted is not None:
-            self._accepted({receipt.slot for receipt in receipts if isinstance(receipt, Accepted)})
         for (_, future), receipt in zip(batch, receipts, strict=True):
             if not future.done():
                 future.set_result(receipt)
 
+    async def _carried(self, envelopes: list[Envelope], now: int, *, look: bool) -> list[Receipt] | None:
+        """Let the worker take them along; None: it could not, and nothing was kept."""
+        if self._carrier is None:
+            return None
+        parcel = Parcel(envelopes, lambda: self._check(envelopes, now, look=look))
+        if not self._carrier(parcel):
+            return None
+        await parcel.settled
+        if parcel.error is not None:
+            raise parcel.error
+        return parcel.receipts
+
     def _accept(self, envelopes: list[Envelope], now: int, *, look: bool) -> list[Receipt]:
+        self._check(envelopes, now, look=look)
+        return self._store.accept(envelopes, now=now)
+
+    def _check(self, envelopes: list[Envelope], now: int, *, look: bool) -> None:
+        """Raises NotNow where these may not come in now."""
         most = self._admitted
         refuse_without_room(self._store, envelopes, most)
         if look:
@@ -495,7 +521,6 @@ class Door:
                 for envelope in envelopes:
                     if envelope.automation in self._refused_until:
                         raise _overloaded(f"Too many messages of {envelope.automation} wait; more are not taken.")
-        return self._store.accept(envelopes, now=now)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from interlock.runtime.clock import ClockGuard
 from interlock.runtime.control import clock_accepted_at
 from interlock.runtime.dispatch import Dispatcher
 from interlock.runtime.hosted import Hosted
+from interlock.runtime.parcels import Parcel, contents, hand_out, slots_of
 from interlock.runtime.recent import Recent
 from interlock.runtime.solo import take_solo
 from interlock.runtime.turns import Cycle, Guard, Taken, Unguarded, take_turns
@@ -40,6 +41,12 @@ SLOTS_PER_COMMIT_MAX = 64
 
 MESSAGES_PER_COMMIT = 1_024
 """Messages that the units of one physical transaction consume together, about."""
+
+YIELDS = 5
+"""Turns of the event loop between two transactions under load. A sender that has its receipt needs four to hand over
+its next message, a call whose answer is there at once as many; waiting for them costs microseconds and makes the next
+transaction carry what two would have (measured: 0.11 transactions per case for 0.19, and a quarter less CPU).
+"""
 
 BACKOFF_FIRST_US = 20_000
 BACKOFF_MAX_US = 2_000_000
@@ -93,6 +100,7 @@ class _Plan:
     beat: bool
     now: int
     cycle: Cycle
+    parcels: list[Parcel]
 
 
 @dataclass
@@ -168,6 +176,9 @@ class Worker:
         self._drained_by: int | None = None
         self._frozen_told = False
         self._watchers: list[asyncio.Future[None]] = []
+        self._parcels: list[Parcel] = []
+        # Between `join` and the end of the loop.
+        self._at_it = False
 
     # --- from outside, on the worker's loop
 
@@ -177,6 +188,14 @@ class Worker:
             self._stalled.pop(slot, None)
             self._dirty[slot] = look or self._dirty.get(slot, False)
         self._wake.set()
+
+    def take_along(self, parcel: Parcel) -> bool:
+        """Accept these messages with the next transaction. False: not by this worker, now."""
+        if not self._at_it or self._stopping or self._backoff:
+            return False
+        self._parcels.append(parcel)
+        self._wake.set()
+        return True
 
     def host(self, name: str, one: Hosted) -> None:
         """Take on another automation, or another release of one."""
@@ -242,6 +261,7 @@ class Worker:
         now = self.clock.now()
         await self._blocking(lambda: self._join(now))
         self._next_beat = now + self._pace.ttl // 3
+        self._at_it = True
         try:
             while not self._over():
                 await self._sleep()
@@ -251,6 +271,8 @@ class Worker:
                 # A store that cannot be told sees it all the same, when this process ends.
                 await self._spawn.blocking(lambda: self._store.leave(self.name))
         finally:
+            self._at_it = False
+            self._settle(self._parcels)
             self.dispatcher.close()
             self._tell_watchers()
 
@@ -268,7 +290,8 @@ class Worker:
         if self._outcomes or (self._dirty and not self._stopping):
             # Under load the loop never waits, but it must let calls begin and end.
             self._wake.clear()
-            await asyncio.sleep(0)
+            for _ in range(YIELDS):
+                await asyncio.sleep(0)
             return
         if self._wake.is_set():
             self._wake.clear()
@@ -315,10 +338,13 @@ class Worker:
     async def _turn(self) -> None:
         """One cycle: plan, run it on the store's thread, launch what it took in hand."""
         plan = self._plan()
-        if not (plan.slots or plan.ready or plan.beat):
+        if not (plan.slots or plan.ready or plan.beat or plan.parcels):
             return
         self._in_cycle, self._in_any = frozenset(plan.slots), plan.ready
-        came = await self._try(lambda: self._cycle(plan))
+        try:
+            came = await self._try(lambda: self._cycle(plan))
+        finally:
+            self._settle(plan.parcels)
         if came is None:
             self._restore(plan.slots, plan.outcomes)
         else:
@@ -359,6 +385,13 @@ class Worker:
             self._report(Notice("recovered", "The store takes writes again."))
         return done
 
+    def _settle(self, parcels: list[Parcel]) -> None:
+        """Let the door have them back. Those without receipts it writes itself, and learns what is wrong."""
+        for parcel in parcels:
+            if parcel.receipts is not None:
+                self.wake(slots_of(parcel.receipts))
+            parcel.settle()
+
     def _plan(self) -> _Plan:
         now = self.clock.now()
         for slot, envelope in self.dispatcher.take():
@@ -393,7 +426,8 @@ class Worker:
         )
         due = self._next_due is not None and self._next_due <= now and not self.clock.frozen
         polled = self._next_poll <= now and (self._pace.poll is not None or self._next_poll == 0)
-        return _Plan(slots, outcomes, (due or polled) and not stopping, self._next_beat <= now, now, cycle)
+        parcels, self._parcels = self._parcels, []
+        return _Plan(slots, outcomes, (due or polled) and not stopping, self._next_beat <= now, now, cycle, parcels)
 
     def _restore(self, slots: Mapping[int, bool], outcomes: Mapping[int, list[Envelope]]) -> None:
         """Nothing of this was committed: it is still to be done."""
@@ -427,10 +461,14 @@ class Worker:
                     slots[slot] = True
                 else:
                     came.left.append(slot)
-        if not slots:
+        parcels = [parcel for parcel in plan.parcels if not parcel.refused()]
+        if not slots and not parcels:
             return came
-        limit = 0 if self._stopping else min(limits.UNIT_MESSAGES_MAX, max(8, MESSAGES_PER_COMMIT // len(slots)))
-        with store.units(list(slots), worker=self.name, now=plan.now) as units, self._guard.watching():
+        limit = 0 if self._stopping else min(limits.UNIT_MESSAGES_MAX, max(8, MESSAGES_PER_COMMIT // (len(slots) or 1)))
+        with (
+            store.units(list(slots), worker=self.name, now=plan.now, accept=contents(parcels)) as units,
+            self._guard.watching(),
+        ):
             for unit in units:
                 if unit.solo:
                     came.solo.add(unit.slot)
@@ -442,6 +480,7 @@ class Worker:
                 came.taken.append((unit.slot, taken))
             came.busy.update(slots.keys() - {unit.slot for unit in units})
         came.relayed = units.relayed
+        hand_out(parcels, units.receipts)
         return came
 
     def _join(self, now: int) -> None:

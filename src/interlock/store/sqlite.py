@@ -183,13 +183,16 @@ class SqliteStore:
     # --- the door
 
     def accept(self, batch: Sequence[Envelope], *, now: int) -> list[Receipt]:
-        prepared = door.prepare(batch, self._caps.n_slots)
-        if self._place is not None:
-            self._place.check(now)
+        prepared = self._prepared(batch, now)
         with self._writing() as db:
             receipts = door.accept(db, prepared, now)
         self._accepted_since += len(batch)
         return receipts
+
+    def _prepared(self, batch: Sequence[Envelope], now: int) -> list[door.Prepared]:
+        if self._place is not None:
+            self._place.check(now)
+        return door.prepare(batch, self._caps.n_slots)
 
     def put_payload(self, data: bytes, media_type: str) -> str:
         digest = door.digest_of(data)
@@ -221,7 +224,11 @@ class SqliteStore:
             return readiness.ready(db, now, full, hosted)
 
     @contextmanager
-    def units(self, slots: Sequence[int], *, worker: str, now: int, relay: bool = True) -> Generator[Units]:
+    def units(
+        self, slots: Sequence[int], *, worker: str, now: int, relay: bool = True, accept: Sequence[Envelope] = ()
+    ) -> Generator[Units]:
+        prepared = self._prepared(accept, now) if accept else []
+        receipts: list[Receipt] = []
         with self._writing() as db:
             claimed = [ClaimedUnit(db, self._packing, slot, worker=worker, now=now) for slot in dict.fromkeys(slots)]
             units = Units(claimed)
@@ -230,7 +237,10 @@ class SqliteStore:
             relayed: frozenset[int] = frozenset()
             if staged:
                 relayed = writes.apply(db, self._packing, staged, relaying=relay, n_slots=self._caps.n_slots)
-        units.relayed = relayed
+            if prepared:
+                receipts = door.accept(db, prepared, now)
+        units.relayed, units.receipts = relayed, receipts
+        self._accepted_since += len(prepared)
 
     def attempt(self, slot: int, arrival: tuple[int, str]) -> int:
         with self._writing() as db:

@@ -135,7 +135,7 @@ class Process:
             guard=DeadlyGuard(),
             report=lambda notice: scene.noticed(self, notice),
         )
-        self.door = Door(store, clock=clock, spawn=spawn, accepted=self.worker.wake)
+        self.door = Door(store, clock=clock, spawn=spawn, accepted=self.worker.wake, carrier=self.worker.take_along)
         self.task = asyncio.ensure_future(self.worker.run())
         self.task.add_done_callback(self._done)
 

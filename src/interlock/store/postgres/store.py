@@ -231,7 +231,10 @@ class PostgresStore:
         return ReadySlots(frozenset(slots), next_due)
 
     @contextmanager
-    def units(self, slots: Sequence[int], *, worker: str, now: int, relay: bool = True) -> Generator[Units]:
+    def units(
+        self, slots: Sequence[int], *, worker: str, now: int, relay: bool = True, accept: Sequence[Envelope] = ()
+    ) -> Generator[Units]:
+        prepared = doors.prepare(accept, self._caps.n_slots)
         with self._writing() as db:
             asked = list(dict.fromkeys(slots))
             claims = Claims(self._writer, asked, now, self._faults)
@@ -246,7 +249,11 @@ class PostgresStore:
             relayed: frozenset[int] = frozenset()
             if staged:
                 relayed = writes.apply(db, self._packing, staged, relaying=relay, n_slots=self._caps.n_slots)
-        units.relayed = relayed
+            if prepared and self._faults is not None:
+                self._faults(doors.SEEN_ADD)
+            receipts = door.accept(self._writer, prepared, now)
+        units.relayed, units.receipts = relayed, receipts
+        self._accepted_since += len(prepared)
 
     def attempt(self, slot: int, arrival: tuple[int, str]) -> int:
         with self._writing() as db:

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from interlock.kernel.accounts import step_budget
 from interlock.kernel.lifecycle import valid_actions
-from interlock.kernel.program import Propose, Reduction
+from interlock.kernel.program import Program, Propose, Reduction
 from interlock.vocabulary.action import ActionSpec
 from interlock.vocabulary.events import ResolveBody, SettleBody
 from interlock.vocabulary.facts import Facts
@@ -173,8 +173,9 @@ def test_a_success_that_turns_out_to_be_none_is_no_longer_counted() -> None:
     assert d.case.past == {}
 
 
-def paid_at_the_second_attempt() -> Driver:
-    d = Driver(program(budgets=()))
+def at_the_second_attempt(p: Program) -> Driver:
+    """The first one was made impossible; nobody has heard of the second yet."""
+    d = Driver(p)
     d.event("Presented", box="x")
     d.answer("a", "10.00")
     d.answer("b", "10.00")
@@ -184,6 +185,11 @@ def paid_at_the_second_attempt() -> Driver:
     d.result("not_happened", phase="fence")
     d.now += 10 * SECOND
     d.start()
+    return d
+
+
+def paid_at_the_second_attempt() -> Driver:
+    d = at_the_second_attempt(program(budgets=()))
     d.result("happened")
     return d
 
@@ -202,16 +208,7 @@ def test_of_two_attempts_a_refused_one_contradicts_nothing_and_two_that_happened
 
 
 def test_no_further_attempt_while_an_earlier_one_is_said_to_have_happened() -> None:
-    d = Driver(program())
-    d.event("Presented", box="x")
-    d.answer("a", "10.00")
-    d.answer("b", "10.00")
-    d.start()
-    d.result("unknown")
-    d.result("not_happened", phase="check")
-    d.result("not_happened", phase="fence")
-    d.now += 10 * SECOND
-    d.start()
+    d = at_the_second_attempt(program())
     d.result("happened", attempt=1)
     d.result("unknown", attempt=2)
     d.result("not_happened", phase="check")

@@ -164,7 +164,7 @@ def _tell(inv: Invocation, how: Standing) -> None:
                     f"{one.case}/{one.effect.id}",
                     one.effect.action,
                     one.effect.key,
-                    "being checked" if one.effect.next_at else "waits for a person",
+                    "being checked" if one.checked else "waits for a person",
                 )
                 for one in how.doubts
             ],
@@ -183,7 +183,7 @@ def _data(one: Doubt) -> dict[str, object]:
         "args": effect.args,
         "key": effect.key,
         "was": effect.lost,
-        "checked": bool(effect.next_at),
+        "checked": one.checked,
         "reason": effect.reason,
     }
 

@@ -43,10 +43,11 @@ CASES_PER_UNIT = 200
 
 @dataclass(frozen=True)
 class Doubt:
-    """An effect that a lost life may have carried out."""
+    """An effect that a lost life may have carried out. `checked`: its outside is being asked, and no person."""
 
     case: CaseId
     effect: Effect
+    checked: bool
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def _doubts(store: Store) -> Iterator[Doubt]:
     for record in _cases(store):
         for effect in record.effects.values():
             if effect.lost and effect.status == "in_doubt":
-                yield Doubt(record.case, effect)
+                yield Doubt(record.case, effect, bool(effect.next_at) and effect.id not in record.tasks)
 
 
 def _doubtful(store: Store) -> list[CaseId]:

@@ -40,7 +40,7 @@ class Mutant:
     text: str
 
 
-class _Plain(yaml.SafeDumper):
+class _Plain(yaml.CSafeDumper):
     """Writes texts as the reader got them: `0.9` and `null` without quotes."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}

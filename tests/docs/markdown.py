@@ -18,7 +18,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-BLOCK_SECONDS_MAX = 120
+BLOCK_SECONDS_MAX = 280
 
 FENCE = re.compile(r"^(?P<indent> {0,3})(?P<fence>```+|~~~+) *(?P<language>[\w+-]*) *(?P<claims>[^`\n]*)$")
 HEADING = re.compile(r"^#{1,6} +(?P<title>.+?) *#*$")

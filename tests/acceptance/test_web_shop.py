@@ -54,6 +54,13 @@ class Server:
             time.sleep(0.02)
         return state
 
+    def comment(self, name: str, within_s: float = 120) -> dict[str, Any]:
+        """Its state. The page waits some seconds for a decision, which a loaded machine may take longer for."""
+        end = time.monotonic() + within_s
+        while "status" not in (state := self.ask("GET", f"/comments/{name}")):
+            assert time.monotonic() < end, state
+        return state
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -107,8 +114,8 @@ def test_a_day_in_the_shop(tmp_path: Path) -> None:
 
         shop.ask("POST", "/comments", {"comment": "c1", "text": "Lovely cups."}, once="w1", expect=202)
         shop.ask("POST", "/comments", {"comment": "c2", "text": "A SCAM!"}, once="w2", expect=202)
-        assert shop.ask("GET", "/comments/c1", expect=200) == {"status": "shown", "text": "Lovely cups."}
-        assert shop.ask("GET", "/comments/c2", expect=200) == {"status": "hidden", "text": ""}
+        assert shop.comment("c1") == {"status": "shown", "text": "Lovely cups."}
+        assert shop.comment("c2") == {"status": "hidden", "text": ""}
 
         other = {"ticket": "t1", "paid": "60.00", "amount": "3.00"}
         assert shop.ask("POST", "/refunds", other, once="r1", expect=409)["code"] == "conflict"
@@ -126,9 +133,14 @@ def test_a_day_in_the_shop(tmp_path: Path) -> None:
 def test_kill_9_between_requests_pays_everybody_once(tmp_path: Path) -> None:
     asked = range(40)
     with serving(tmp_path) as shop, ThreadPoolExecutor(4) as browsers:
-        sent = [browsers.submit(shop.refund, number) for number in asked]
+
+        def refund(number: int) -> None:
+            shop.refund(number)
+            if number == 12:  # killed by the browser that was answered: nobody else has to wake up for it
+                shop.process.send_signal(signal.SIGKILL)
+
+        sent = [browsers.submit(refund, number) for number in asked]
         sent[12].result()
-        shop.process.send_signal(signal.SIGKILL)
         shop.process.wait()
         lost = sum(one.exception() is not None for one in sent)
     assert 0 < lost < len(asked), "some were answered and some were not"

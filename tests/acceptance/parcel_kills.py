@@ -29,7 +29,7 @@ from interlock.cli.root import run
 from tests.acceptance.parcel_office import PARCELS, book, office, ordered
 
 PARCELS_EACH = 10
-LIFE_S = 90.0
+LIFE_S = 240.0
 PACE_S = "0.02"
 """How long each half of an effect takes: long enough to be hit."""
 BOOKS = ("begun", "labels", "charges", "letters")

@@ -75,7 +75,7 @@ def test_a_small_demonstration_end_to_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", [pytest.param(n, marks=pytest.mark.xdist_group(f"kills{n}")) for n in (100, 200)])
 def test_kill_9_at_random_moments_pays_nothing_twice_and_loses_nothing(tmp_path: Path, seed: int) -> None:
     kills = subprocess.run(
-        [sys.executable, str(KILLS), str(tmp_path), str(seed), "6"],
+        [sys.executable, str(KILLS), str(tmp_path), str(seed), "4"],
         env=QUIET,
         capture_output=True,
         text=True,
@@ -84,7 +84,7 @@ def test_kill_9_at_random_moments_pays_nothing_twice_and_loses_nothing(tmp_path:
     )
     assert kills.returncode == 0, kills.stderr
     rounds = [json.loads(line) for line in kills.stdout.splitlines()]
-    assert len(rounds) == 6
+    assert len(rounds) == 4
     for one in rounds:
         assert one["status"] == 0, (one, kills.stderr)
         assert one["paid_twice"] == [], one
@@ -93,7 +93,7 @@ def test_kill_9_at_random_moments_pays_nothing_twice_and_loses_nothing(tmp_path:
         assert one["cheques"] == 30, one
         assert one["paid"] > 5, one
         assert one["verified"], one
-    assert sum(one["kills"] for one in rounds) >= 6
+    assert sum(one["kills"] for one in rounds) >= 4
     assert {one["completed_by"] for one in rounds} == {"interlock demo", "interlock run"}
 
 

@@ -72,7 +72,6 @@ class SessionLink:
             "lock_timeout": str(self.busy_ms),
             "statement_timeout": "0",
             "idle_in_transaction_session_timeout": str(UNIT_MS_MAX),
-            "default_transaction_read_only": "on" if self.read_only else "off",
             "default_transaction_isolation": "'read committed'",
             "client_min_messages": "warning",
             "timezone": "'UTC'",
@@ -84,6 +83,8 @@ class SessionLink:
             "enable_mergejoin": "off",
             '"interlock.holder"': f"'{self.holder}'",
         }
+        if self.read_only:
+            settings["default_transaction_read_only"] = "on"
         said = [f"SET {key} TO {value}" for key, value in settings.items()]
         if not self.relaxed:
             allowed = ", ".join(f"'{value}'" for value in SYNCHRONOUS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -37,7 +37,7 @@ def named(dsn: str) -> Name:
         parts = urlsplit(dsn)
         query = parse_qsl(parts.query, keep_blank_values=True)
         schema = dict(query).get("schema", PUBLIC)
-        rest = urlencode([pair for pair in query if pair[0] != "schema"])
+        rest = urlencode([pair for pair in query if pair[0] != "schema"], quote_via=quote)  # libpq takes no + for a blank
         conninfo = urlunsplit(parts._replace(query=rest))
     if not SCHEMA.fullmatch(schema):
         raise StoreError(

@@ -326,12 +326,10 @@ class Session:
 
     def ready(self) -> None:
         """Be connected. Raises StoreBusy while the server cannot be reached."""
-        if self._inside:
+        if self._inside or (self._conn is not None and self._has_ended(self._conn)):
             self.give_up()
         if self._conn is not None:
-            if self._conn.status == pq.ConnStatus.OK:
-                return
-            self.give_up()
+            return
         again = self._ever
         try:
             connection = self._link.connect()
@@ -354,18 +352,14 @@ class Session:
                 self.give_up()
                 raise
 
-    def heal(self) -> None:
-        """Between calls: notice that the server has ended the session, and be connected again."""
-        conn = self._conn
-        if conn is not None and not self._inside and self._poll.poll(0):
-            try:
+    def _has_ended(self, conn: pq.abc.PGconn) -> bool:
+        """Whether the server has ended the session while nobody used it: it says so, and then there is nothing more."""
+        try:
+            while self._poll.poll(0):
                 conn.consume_input()
-            except psycopg.Error:
-                self.give_up()
-            else:
-                if conn.status != pq.ConnStatus.OK:
-                    self.give_up()
-        self.ready()
+        except psycopg.Error:
+            return True
+        return conn.status != pq.ConnStatus.OK
 
     def give_up(self) -> None:
         """Close the connection, whatever state it is in. The server undoes what was not committed."""

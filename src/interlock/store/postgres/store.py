@@ -164,10 +164,8 @@ class PostgresStore:
         self._caps = Caps(meta.n_slots, found, "row", meta.incarnation)
         if not self._link.read_only:
             with self._writing() as db:
-                _, place = lives.current(db)
-                here = _place(self._writer)
-                if place is None and here:
-                    db.execute(queries["life_file"], (here,))
+                if lives.current(db)[1] is None:
+                    db.execute(queries["life_file"], (self._place(session),))
         self._reader.ready()
 
     @property
@@ -278,8 +276,7 @@ class PostgresStore:
         with self._writing() as db:
             known = liveness.states(self._writer, *self._silent)
             liveness.join(self._writer, db, worker, known, now)
-            if self._caps.durability == "quorum":
-                db.execute(queries["life_file"], (_place(self._writer),))
+            db.execute(queries["life_file"], (self._place(self._writer),))
         self._held.add(worker)
 
     def beat(self, worker: str, *, now: int) -> None:
@@ -288,6 +285,10 @@ class PostgresStore:
             if not liveness.beat(self._writer, db, worker, known, now) and worker in self._told:
                 workers.tell(db, worker, self._told[worker])
             seen = lives.epochs(db)
+            found = self._durability or self._found_durability(self._writer)
+            if found != self._caps.durability:
+                self._caps = replace(self._caps, durability=found)
+                db.execute(queries["life_file"], (self._place(self._writer),))
         self._held.add(worker)
         self._seen_epochs = max(seen, self._seen_epochs)
 
@@ -328,27 +329,35 @@ class PostgresStore:
             return lives.every(db)
 
     def estranged(self) -> str:
-        with self._reading() as db:
-            _, lived = lives.current(db)
-            here = _place(db)
-            seen = lives.epochs(db)
-        if seen < self._seen_epochs:
+        with self._reading(snapshot=True) as db:
+            return self._why_estranged(db)
+
+    def _why_estranged(self, session: Session) -> str:
+        """What gives a change away: another place, another timeline, and what a worker here has seen."""
+        life, lived = lives.current(session)
+        if self._seen_epochs and (
+            life.incarnation != self._caps.incarnation or lives.epochs(session) < self._seen_epochs
+        ):
             return "it was put back to an earlier state: a worker has seen more of it than it holds"
-        if not lived or not here or lived == here:
+        if lived is None:
             return ""
-        *lived_in, _ = str(lived).split("/")
-        *is_in, _ = here.split("/")
-        if lived_in != is_in:
+        *was_in, was_on, was = str(lived).split("/")
+        *is_in, is_on, _ = self._place(session).split("/")
+        if was_in != is_in:
             return "it is a copy: another server, database or schema than the one it was lived in"
-        if self._caps.durability == "quorum":
-            return ""
+        if was_on == is_on or was == "quorum":
+            return ""  # Where every commit is on a standby before it is acknowledged, the standby may take over.
         return "its server was restored from a backup, or a standby took over that may have been behind"
+
+    def _place(self, session: Session) -> str:
+        """Server, database, schema, timeline, and what a commit is worth there, as one text."""
+        return "/".join([*(str(part) for part in session.run("place").fetchone()), self._caps.durability])
 
     def begin_life(self, why: BeginsAs, *, now: int) -> Life:
         incarnation = str(uuid.uuid4())
         with self._writing() as db:
             self._writer.run("claim_all")
-            db.execute(queries["life_add"], (incarnation, now, why, _place(self._writer)))
+            db.execute(queries["life_add"], (incarnation, now, why, self._place(self._writer)))
             db.execute(queries["meta_incarnation"], (incarnation,))
             life, _ = lives.current(db)
         self._caps = replace(self._caps, incarnation=incarnation)
@@ -504,20 +513,13 @@ class PostgresStore:
 
     def _moved(self, session: Session) -> None:
         """The writer has another connection: its workers live on, unless this is not the database that they know."""
-        incarnation, seen = self._known(session)
-        if incarnation != self._caps.incarnation or seen < self._seen_epochs:
-            raise _estranged(
-                self._link.where,
-                "it was put back to an earlier state, or another one is in its place, while it was open",
-            )
+        why = self._why_estranged(session)
+        if why and self._held:
+            raise _estranged(self._link.where, why)
         self._caps = replace(self._caps, durability=self._durability or self._found_durability(session))
         if self._held and not self._link.read_only:
             session.run("worker_moved")
             session.flush()
-
-    def _known(self, session: Session) -> tuple[str, int]:
-        said, counted = session.run("meta"), session.run("epochs")
-        return said.fetchone()[3], counted.fetchone()[0]
 
     def _found_durability(self, session: Session) -> Durability:
         fsync, synchronous, standbys, _ = session.run("settings").fetchone()
@@ -528,7 +530,7 @@ class PostgresStore:
         if self._held and self._write_lock.acquire(blocking=False):
             try:
                 if not self._open_transaction:
-                    self._writer.heal()
+                    self._writer.ready()
             finally:
                 self._write_lock.release()
 
@@ -605,11 +607,6 @@ class PostgresStore:
                 raise
             if snapshot:
                 reader.rollback()
-
-
-def _place(session: Session) -> str:
-    """Server, database, schema and timeline, as one text."""
-    return "/".join(str(part) for part in session.run("place").fetchone())
 
 
 def _nothing(session: Session) -> None:

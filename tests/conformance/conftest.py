@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,25 @@ import pytest
 
 from interlock.ports import Store
 from tests.conformance.stores import IMPLEMENTATIONS, Implementation
+
+EVERYTHING = os.environ.get("INTERLOCK_CONFORMANCE") == "all"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what an implementation runs only when it is asked for everything."""
+    left = [item for item in items if _is_left_out(item)]
+    if left and not EVERYTHING:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
+
+
+def _is_left_out(item: pytest.Item) -> bool:
+    given: dict[str, object] = getattr(getattr(item, "callspec", None), "params", {})
+    return any(
+        isinstance(value, Implementation) and bool(value.only) and item.path.stem not in value.only
+        for value in given.values()
+    )
+
 
 Factory = Callable[..., Any]
 

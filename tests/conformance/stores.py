@@ -19,11 +19,16 @@ N_SLOTS = 8
 
 @dataclass(frozen=True)
 class Implementation:
-    """How to open a store at a test's own place. `lasting`: what was durable is there when it is opened again."""
+    """How to open a store at a test's own place.
+
+    lasting   what was durable is there when it is opened again
+    only      modules that run against it, unless `INTERLOCK_CONFORMANCE=all` stands in the environment; none named: all
+    """
 
     name: str
     open: Callable[..., Any]
     lasting: bool
+    only: frozenset[str] = frozenset()
 
 
 def sqlite_memory(place: Path, **options: Any) -> SqliteStore:
@@ -55,8 +60,12 @@ def _database() -> str:
     return postgres_server.shared().create_database()
 
 
+PARTITIONED = frozenset({"test_units", "test_relay", "test_timers", "test_workers", "test_racing"})
+"""What is told apart by slot, between them: making sixty tables more for each test costs half a second."""
+
 IMPLEMENTATIONS = (
     Implementation("sqlite-memory", sqlite_memory, lasting=False),
     Implementation("sqlite-file", sqlite_file, lasting=True),
     Implementation("postgres", postgres, lasting=True),
+    Implementation("postgres-partitioned", postgres_partitioned, lasting=True, only=PARTITIONED),
 )

@@ -37,7 +37,8 @@ def named(dsn: str) -> Name:
         parts = urlsplit(dsn)
         query = parse_qsl(parts.query, keep_blank_values=True)
         schema = dict(query).get("schema", PUBLIC)
-        rest = urlencode([pair for pair in query if pair[0] != "schema"], quote_via=quote)  # libpq takes no + for a blank
+        # libpq takes no + for a blank.
+        rest = urlencode([pair for pair in query if pair[0] != "schema"], quote_via=quote)
         conninfo = urlunsplit(parts._replace(query=rest))
     if not SCHEMA.fullmatch(schema):
         raise StoreError(

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.cli_session import COMMAND, environment, interlock
-from tests.acceptance.parcel_office import book, office, ordered, parcels, submit, work
+from tests.acceptance.parcel_office import book, case, office, ordered, parcels, submit, work
 
 ROOT = Path(__file__).parents[2]
 KILLS = Path(__file__).with_name("parcel_kills.py")
@@ -80,6 +80,31 @@ def test_sigterm_finishes_what_is_in_flight_and_leaves_the_rest(tmp_path: Path) 
     work(folder)
     for name in ("labels", "charges", "letters"):
         assert parcels(folder, name) == sorted(f"p{n}" for n in range(80)), name
+    interlock(folder, "verify")
+
+
+def test_a_letter_cut_off_from_its_reply_is_in_doubt_until_a_person_looks(tmp_path: Path) -> None:
+    """A letter is `once`: after a death between the effect and its result nobody sends another one on a guess."""
+    folder = office(tmp_path)
+    submit(folder, ordered("p0", effect="mute"))
+    process = worker(folder)
+    until(lambda: parcels(folder, "letters") and parcels(folder, "charges"))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=120)
+
+    work(folder)
+    assert parcels(folder, "letters") == ["p0"], "nobody sent one again"
+    assert parcels(folder, "charges") == ["p0"], "this one was looked for, and found"
+    (effect,) = case(folder, "p0")["effects"]
+    assert (effect["action"], effect["status"]) == ("letter", "in_doubt")
+    assert "letter" not in case(folder, "p0")["state"]["done"]
+
+    interlock(folder, "resolve", effect["id"], "--happened", "--as", "olga")
+    work(folder)
+    assert case(folder, "p0")["effects"] == []
+    assert sorted(case(folder, "p0")["state"]["done"]) == ["charge", "label", "letter"]
+    assert parcels(folder, "letters") == ["p0"]
+    assert "olga" in interlock(folder, "history", "p0").out
     interlock(folder, "verify")
 
 

@@ -61,6 +61,8 @@ async def begin(what: str, parcel: str, key: str, effect: str) -> None:
 
 async def reply(effect: str, key: str) -> None:
     await asyncio.sleep(PACE_S)
+    if effect == "mute":
+        await asyncio.sleep(3_600)
     if effect == "exit":
         sys.exit(0)
     if effect == "lose" or (effect == "some" and zlib.crc32(key.encode()) % 4 == 0):

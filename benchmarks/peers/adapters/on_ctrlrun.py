@@ -1,10 +1,10 @@
 """CTRLRun: the payment is a protected action under its policy, everything before it is not its business.
 
-As its documents recommend: `@protect` with an effect key and a `reconcile` hook, a policy in YAML, its SQLite store or
-its PostgreSQL store. Its interface is blocking and refuses asynchronous functions, so protected calls run on a pool of
-threads; THREADS was chosen by trying 2, 4, 8, 16 and 32. Its SQLite store sets synchronous to NORMAL, with which a
-committed transaction may be lost when the power fails; here it is set to FULL as for everybody else, by the one method
-that opens its connections.
+As its documents recommend: `@protect` with an effect key and a `reconcile` hook, a policy in YAML, its SQLite store
+or its PostgreSQL store. Its interface is blocking and refuses asynchronous functions, so protected calls run on a
+pool of threads, of as many as brought the most (1, 2, 4, 8, 16 and 32 were tried). Its SQLite store sets synchronous
+to NORMAL, with which a committed transaction may be lost when the power fails; here it is set to FULL as for
+everybody else, by the one method that opens its connections.
 
 What it does not do at all: it accepts no event, keeps no case, asks no advisor and records no answer; there is only the
 call. An event is acknowledged here when all is over, and whoever sent it must send it again after a kill. It runs
@@ -17,7 +17,6 @@ peers it is the only one with a decision, approvals, budgets and a chained recor
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -30,7 +29,7 @@ from ctrlrun import Control, DuplicateEffect, Policy, SQLiteStateStore
 from benchmarks.peers.line import Accepted, serve
 from benchmarks.peers.outside import LIMIT_CENTS, SURE_PER_MILLE, Event, World, number_of, world
 
-THREADS = int(os.environ.get("CTRLRUN_THREADS", "4"))
+THREADS_SQLITE, THREADS_POSTGRES = 4, 32
 LEASE = timedelta(seconds=3)
 LOOK_S = 0.2
 POLICY = f"""
@@ -61,10 +60,12 @@ class CtrlRun:
             from ctrlrun.postgres import PostgresStateStore
 
             self._store: Any = PostgresStateStore(database)
+            threads = THREADS_POSTGRES
         else:
             self._store = FullStore(Path(database))
+            threads = THREADS_SQLITE
         control = Control(Policy.from_yaml(POLICY), self._store)
-        self._threads = ThreadPoolExecutor(THREADS, "protected")
+        self._threads = ThreadPoolExecutor(threads, "protected")
 
         @ctrlrun.protect("provider.pay", effect="payout:{case}", control=control, lease=LEASE, reconcile=what_became_of)
         def pay(case: str, amount_cents: int, score_per_mille: int) -> str:

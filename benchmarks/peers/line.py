@@ -49,7 +49,8 @@ class Peer(Protocol):
     async def go_on(self, numbers: Sequence[int]) -> None:
         """Bring these, which an earlier process left, to their end, as far as the peer does that.
 
-        Where the peer does so by itself, wait for it.
+        Where the peer does so by itself, wait for it. Called once, before `case`, and runs beside it; an event of these
+        may be sent again meanwhile, and must not be worked on twice.
         """
         ...
 

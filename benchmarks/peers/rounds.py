@@ -1,8 +1,8 @@
 """What is measured of each peer, round by round, so that whatever the machine does meanwhile hits all of them.
 
-A sizing pass comes first, one process per peer that does nothing and one that does a number of cases: their
-difference is what a case leaves behind, and how many transactions it took. Then rounds; in each, every peer once, in
-an order drawn anew: a fresh database, a warm-up, and three loads for a fixed time each.
+A sizing pass comes first, in which two processes per peer do some cases and some more: their difference is what a
+case leaves behind, and how many transactions it took. Then rounds; in each, every peer once, in an order drawn anew: a
+fresh database, a warm-up, and three loads for a fixed time each.
 
 A loop for a fixed time, not for a fixed number of cases: the fastest and the slowest peer differ by two orders of
 magnitude, and both should be looked at for as long.
@@ -36,17 +36,17 @@ LOADS: dict[LoadName, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is done. `seconds`: of one load; `sizing`: cases of the sizing pass."""
+    """How much is done. `seconds`: of one load; `sizing`: cases of the sizing pass, of its two processes."""
 
     rounds: int = 3
     seconds: float = 2.0
     warm_up: int = 50
-    sizing: int = 300
+    sizing: tuple[int, int] = (100, 500)
     kills: int = 8
 
 
 FULL = Extent()
-QUICK = Extent(rounds=1, seconds=0.5, warm_up=20, sizing=60, kills=2)
+QUICK = Extent(rounds=1, seconds=0.5, warm_up=20, sizing=(20, 80), kills=2)
 
 
 @dataclass(frozen=True)
@@ -81,17 +81,19 @@ Places = Mapping[DatabaseName, Place]
 
 
 def size_up(entrant: Entrant, place: Place, books: Path, extent: Extent, environment: Mapping[str, str]) -> Measured:
-    """Bytes and transactions per case, 32 at a time, what an empty database holds taken off."""
+    """Bytes and transactions per case, 32 at a time: by how much more there is after more cases.
+
+    Not beside an empty database, whose pages have room for the first cases.
+    """
     sizes: list[tuple[int, int | None]] = []
-    for cases in (0, extent.sizing):
+    for cases in extent.sizing:
         with place.fresh() as database, _working(entrant, database, books, environment) as driven:
-            if cases:
-                driven.ask("load", "cases", cases=cases, **LOADS["many"])
+            driven.ask("load", "cases", cases=cases, **LOADS["many"])
             driven.stop()
             sizes.append((database.size(), database.transactions()))
-    (empty, idle), (full, busy) = sizes
-    transactions = None if idle is None or busy is None else (busy - idle) / extent.sizing
-    return Measured((full - empty) / extent.sizing, transactions)
+    (smaller, fewer), (larger, more) = sizes
+    cases = extent.sizing[1] - extent.sizing[0]
+    return Measured((larger - smaller) / cases, None if fewer is None or more is None else (more - fewer) / cases)
 
 
 def _working(entrant: Entrant, database: Database, books: Path, environment: Mapping[str, str]) -> Any:

@@ -15,7 +15,7 @@ from benchmarks.peers.driven import Failed, started
 from benchmarks.peers.environments import ROOT
 from benchmarks.peers.roster import ENTRANTS, Entrant
 
-EXTENT = rounds.Extent(rounds=2, seconds=0.1, warm_up=8, sizing=40, kills=2)
+EXTENT = rounds.Extent(rounds=2, seconds=0.1, warm_up=8, sizing=(40, 200), kills=2)
 OURS = [one for one in ENTRANTS if one.name in ("raw-sqlite", "raw-postgres", "interlock-sqlite")]
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -81,6 +81,7 @@ class EventSourcing:
         self._world = world
         self._app = Payouts(env=environment(database))
         self._saves = Group(self._save)
+        self._going_on: frozenset[int] = frozenset()
 
     async def start(self) -> None: ...
 
@@ -99,6 +100,9 @@ class EventSourcing:
                     one.known = True
 
     async def case(self, event: Event, accepted: Accepted) -> None:
+        if event.number in self._going_on:
+            accepted(event)
+            return
         saving = Saving(opened(event), event)
         await self._saves.put(saving)
         accepted(event)
@@ -132,6 +136,7 @@ class EventSourcing:
         return await self._saves.run(read)
 
     async def go_on(self, numbers: Sequence[int]) -> None:
+        self._going_on = frozenset(numbers)
         for number in numbers:
             await self._go_on(await self._saves.run(lambda number=number: self._known(number)))
 

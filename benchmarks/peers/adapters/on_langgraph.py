@@ -6,11 +6,12 @@ before the checkpoint ahead of it is written. After a kill a thread goes on with
 checkpointer sets the write-ahead mode itself; synchronous is FULL, SQLite's default. Its authors call that checkpointer
 one for small things and not for production.
 
-What it does not do at all: it accepts nothing. The first checkpoint is an event's only trace; it is written here before
-the graph runs (`aupdate_state` as the start), which is one transaction more or less than any other way of waiting for
-it. It does not find unfinished threads after a restart: the adapter reads the list of all checkpoints. It knows no
-decision, policy, budget or release, and keeps states, not reasons. A node runs at least once: after a kill between the
-payment and its checkpoint the payment is made again. It does not batch.
+What it does not do at all: it accepts nothing. The first checkpoint is an event's only trace; it is written here
+before the graph runs (`aupdate_state` as the start), which costs what any other way of waiting for it costs. An event
+that comes twice would start the graph anew, so the adapter looks first whether the thread is there. It does not find
+unfinished threads after a restart: the adapter reads the list of all checkpoints. It knows no decision, policy,
+budget or release, and keeps states, not reasons. A node runs at least once: after a kill between the payment and its
+checkpoint the payment is made again. It does not batch.
 """
 # pyright: reportMissingImports=false
 
@@ -70,6 +71,7 @@ class LangGraph:
         self._open = AsyncExitStack()
         self._graph: Any = None
         self._saver: Any = None
+        self._going_on: frozenset[int] = frozenset()
 
     async def start(self) -> None:
         if self._database.startswith("postgres"):
@@ -88,17 +90,23 @@ class LangGraph:
         self._graph = drawn().compile(checkpointer=self._saver)
 
     async def case(self, event: Event, accepted: Accepted) -> None:
+        if event.number in self._going_on:
+            accepted(event)
+            return
         config = thread(event.case)
         state = {"case": event.case, "customer": event.customer, "available_cents": AVAILABLE_CENTS}
-        await self._graph.aupdate_state(config, state, as_node=START)
+        if await self._saver.aget_tuple(config) is None:
+            await self._graph.aupdate_state(config, state, as_node=START)
         accepted(event)
         await self._graph.ainvoke(None, config, durability="sync")
 
     async def left(self) -> Sequence[int]:
+        """By their tasks. `next` leaves out a task that has run, though its checkpoint may be missing."""
         threads = {one.config["configurable"]["thread_id"] async for one in self._saver.alist(None)}
-        return [number_of(name) for name in threads if (await self._graph.aget_state(thread(name))).next]
+        return [number_of(name) for name in threads if (await self._graph.aget_state(thread(name))).tasks]
 
     async def go_on(self, numbers: Sequence[int]) -> None:
+        self._going_on = frozenset(numbers)
         for number in numbers:
             await self._graph.ainvoke(None, thread(f"c{number}"), durability="sync")
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
+from interlock.vocabulary.errors import InterlockError
+
 Row = tuple[Any, ...]
 
 StatementFaults = Callable[[str], None]
@@ -35,6 +37,24 @@ class Connection(Protocol):
 
     def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Result: ...
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Result: ...
+
+
+class Later:
+    """A connection whose answers come later: what must hold of them is checked before the transaction commits."""
+
+    def must_change(self, sql: str, rows: Sequence[Sequence[Any]], otherwise: Callable[[], InterlockError], /) -> None:
+        """As the function of this name; raises when the answers are looked at."""
+        raise NotImplementedError
+
+
+def must_change(
+    db: Connection, sql: str, rows: Sequence[Sequence[Any]], otherwise: Callable[[], InterlockError]
+) -> None:
+    """Run a write that changes one row per row given, or the transaction ends with this error."""
+    if isinstance(db, Later):
+        db.must_change(sql, rows, otherwise)
+    elif db.executemany(sql, rows).rowcount != len(rows):
+        raise otherwise()
 
 
 class Changed:

@@ -12,11 +12,12 @@ bug and stop here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from interlock.ports import Writes
 from interlock.store import archive, codec, relay, seals
-from interlock.store.driver import Connection
+from interlock.store.driver import Connection, must_change
 from interlock.store.packing import PLAIN, Packing
 from interlock.store.sql import queries
 from interlock.store.unit import HELD, LEASED, READY, ClaimedUnit
@@ -58,6 +59,8 @@ QUARANTINE_DROP = queries["quarantine_drop"]
 
 MESSAGE = "application/vnd.interlock.message+json"
 """What is stored by its content because an entry cites it."""
+
+AGAIN = "Nothing was written; run the unit again."
 
 Rows = list[tuple[Any, ...]]
 Staged = Sequence[tuple[ClaimedUnit, Writes]]
@@ -108,11 +111,14 @@ def _claims(db: Connection, packing: Packing, staged: Staged) -> None:
         slots.append((unit.slot, unit.epoch, lsn, head, max(unit.now, writes.now)))
         if writes.bodies:
             bodies += [(unit.slot, digest, MESSAGE, message) for digest, message in writes.bodies]
-    if db.executemany(SLOT_ADVANCE, slots).rowcount != len(slots):
-        raise StoreConflict(
-            f"Another writer changed one of the slots {sorted(unit.slot for unit, _ in staged)} first.",
-            hint="Nothing was written; run the unit again.",
-        )
+    must_change(
+        db,
+        SLOT_ADVANCE,
+        slots,
+        lambda: StoreConflict(
+            f"Another writer changed one of the slots {sorted(unit.slot for unit, _ in staged)} first.", hint=AGAIN
+        ),
+    )
     if bodies:
         db.executemany(PAYLOAD_ADD, bodies)
     if entries:
@@ -145,12 +151,13 @@ def _cases(db: Connection, staged: Staged, n_slots: int) -> None:
                 else:
                     changed_status.append((*row, status))
     for sql, rows in ((CASE_ADD, added), (CASE_CHANGE, changed), (CASE_CHANGE_STATUS, changed_status)):
-        if rows and db.executemany(sql, rows).rowcount != len(rows):
-            names = ", ".join(f"{row[1]}/{row[2]}" for row in rows)
-            raise StoreConflict(
-                f"Another writer changed one of the cases {names} first.",
-                hint="Nothing was written; run the unit again.",
-            )
+        if rows:
+            must_change(db, sql, rows, partial(_changed_first, rows))
+
+
+def _changed_first(cases: Rows) -> StoreConflict:
+    names = ", ".join(f"{row[1]}/{row[2]}" for row in cases)
+    return StoreConflict(f"Another writer changed one of the cases {names} first.", hint=AGAIN)
 
 
 def _commands(db: Connection, staged: Staged) -> None:
@@ -186,8 +193,12 @@ def _commands(db: Connection, staged: Staged) -> None:
             db.executemany(sql, rows)
     for sql, rows in ((COMMAND_LEASE, leases), (COMMAND_HOLD, holds)):
         # The claim is ours, so nobody else can have dropped them.
-        if rows and db.executemany(sql, rows).rowcount != len(rows):
-            raise InterlockBug(f"one of the commands {[row[1] for row in rows]} was leased or held but does not exist")
+        if rows:
+            must_change(db, sql, rows, partial(_without, rows))
+
+
+def _without(commands: Rows) -> InterlockBug:
+    return InterlockBug(f"one of the commands {[row[1] for row in commands]} was leased or held but does not exist")
 
 
 def _blocking(db: Connection, staged: Staged) -> None:
@@ -248,9 +259,12 @@ def _consumed(db: Connection, staged: Staged) -> None:
     for unit, writes in staged:
         if writes.consumed:
             rows += [(unit.slot, arrival, nonce) for arrival, nonce in writes.consumed]
-    if rows and db.executemany(INBOX_DROP, rows).rowcount != len(rows):
-        raise StoreConflict(
-            "A message was consumed that is no longer in the inbox.", hint="Nothing was written; run the unit again."
+    if rows:
+        must_change(
+            db,
+            INBOX_DROP,
+            rows,
+            lambda: StoreConflict("A message was consumed that is no longer in the inbox.", hint=AGAIN),
         )
 
 

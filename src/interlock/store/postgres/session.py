@@ -22,7 +22,7 @@ from typing import Any, Protocol
 import psycopg
 from psycopg import pq
 
-from interlock.store.driver import Changed, Result
+from interlock.store.driver import Changed, Later, Result
 from interlock.store.postgres.errors import first_line, lost, not_opened, translated
 from interlock.store.postgres.statements import BY_TEXT, NEEDLESS, STATEMENTS, Statement, read
 from interlock.store.postgres.wire import DECODERS, Decoder
@@ -74,6 +74,11 @@ class Answer:
         return self._result
 
     @property
+    def missing(self) -> bool:
+        """Whether no answer has come."""
+        return self._result is None
+
+    @property
     def rowcount(self) -> int:
         return self._get().command_tuples or 0
 
@@ -121,7 +126,7 @@ class _Preparing:
         self._prepared.add(self._name)
 
 
-class Session:
+class Session(Later):
     """A `driver.Connection` that also begins and ends transactions. Used by one thread at a time."""
 
     def __init__(self, link: Link, *, moved: Callable[[Session], None]) -> None:
@@ -134,6 +139,8 @@ class Session:
         self._prepared: set[str] = set()
         self._preparing: set[str] = set()
         self._sent: deque[Answer | _Preparing | None] = deque()
+        self._expected: list[tuple[Result, int, Callable[[], InterlockError]]] = []
+        self._number: Answer | None = None
         self._inside = False
         self._ever = False
         self.wrote = False
@@ -152,6 +159,10 @@ class Session:
         if not rows:
             return Changed(0)
         return self.send(statement, statement.rows(rows))
+
+    def must_change(self, sql: str, rows: Sequence[Sequence[Any]], otherwise: Callable[[], InterlockError], /) -> None:
+        """Run a write that changes one row per row given; the next exchange raises this error if it did not."""
+        self._expected.append((self.executemany(sql, rows), len(rows), otherwise))
 
     def run(self, name: str, *parameters: Any) -> Answer:
         """A statement of this store's own."""
@@ -206,11 +217,22 @@ class Session:
             self.give_up()
             raise lost(self._link.where, error) from error
         self._inside = False
+        if wait:
+            self._check()
         if failed is not None:
             state, message = failed
             if conn.status != pq.ConnStatus.OK or state.startswith(("57P", "25P03", "08")):
                 self.give_up()
             raise translated(state, message, self._link.where)
+
+    def _check(self) -> None:
+        """Raise what was to be raised if a write has not changed what it must."""
+        expected, self._expected = self._expected, []
+        for answer, count, otherwise in expected:
+            if isinstance(answer, Answer) and answer.missing:
+                return  # What stood before it has failed.
+            if answer.rowcount != count:
+                raise otherwise()
 
     def _collect(self, conn: pq.abc.PGconn) -> tuple[str, str] | None:
         """Take every answer. Returns SQLSTATE and words of the first that is an error."""
@@ -259,23 +281,27 @@ class Session:
         """Begin a transaction, connecting again if the connection was lost. Sent with the first statement."""
         self.ready()
         self.wrote = False
+        self._number = None
+        self._expected.clear()
         self.send(BEGIN_SNAPSHOT if snapshot else BEGIN, [])
 
     def commit(self) -> None:
         """Commit what was sent. When this returns, it is durable; when it raises, nothing of it is there."""
-        asked = self.send(TRANSACTION, [])
+        self.take_number()
         self.flush()
-        (number,) = asked.fetchone()
-        self.end(number)
-
-    def end(self, number: str | None) -> None:
-        """COMMIT, for the transaction of this number."""
+        asked, self._number = self._number, None
+        number: str = asked.fetchone()[0] if asked else ""
         self.send(COMMIT, [])
         try:
             self.flush()
         except StoreBusy as error:
-            if self._conn is not None or number is None or not self._committed(number, error):
+            if self._conn is not None or not self._committed(number, error):
                 raise
+
+    def take_number(self) -> None:
+        """Ask for the number of the transaction, along with what else is on its way."""
+        if self._number is None:
+            self._number = self.send(TRANSACTION, [])
 
     def rollback(self) -> None:
         """Undo what was sent, or give the session up."""

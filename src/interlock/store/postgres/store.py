@@ -245,6 +245,8 @@ class PostgresStore:
             yield units
             staged = [(unit, unit.writes) for unit in claimed if unit.writes is not None]
             relayed: frozenset[int] = frozenset()
+            if staged or prepared:
+                self._writer.take_number()
             if staged:
                 relayed = writes.apply(db, self._packing, staged, relaying=relay, n_slots=self._caps.n_slots)
             if prepared and self._faults is not None:

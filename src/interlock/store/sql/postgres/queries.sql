@@ -753,7 +753,7 @@ UPDATE slots SET semantics = $1::int4
 
 -- name: transaction
 -- The number of this transaction, to ask later what became of it.
-SELECT pg_current_xact_id_if_assigned()::text
+SELECT pg_current_xact_id()::text
 
 -- name: transaction_fate
 SELECT pg_xact_status($1::text::xid8)

@@ -18,7 +18,7 @@ import psutil
 from benchmarks.peers.environments import ROOT, versions
 from benchmarks.peers.kills import Judged
 from benchmarks.peers.roster import ENGINES, Entrant
-from benchmarks.peers.rounds import Extent, Measured, Taken
+from benchmarks.peers.rounds import ADVISOR_S, IN_FLIGHT, Extent, Measured, Taken
 
 Data = dict[str, Any]
 
@@ -74,18 +74,23 @@ def median(row: Data, load: str, name: str) -> float | None:
 
 
 def comparisons(rows: Sequence[Data]) -> dict[str, Data]:
-    """Per database: the best durable-execution engine's CPU per case over interlock's, and what share of the ideal
-    rate interlock reaches with the slow advisor.
+    """What was asked for of interlock, per database; what cannot be said is left out.
+
+    engine_over_interlock   the CPU per case of the best durable-execution engine, over interlock's
+    share_of_ideal          with the slow advisor: the rate, over that of clients who wait for nothing else
     """
     found: dict[str, Data] = {}
     for database in dict.fromkeys(row["database"] for row in rows):
-        cpu: Mapping[str, float | None] = {
-            row["adapter"]: median(row, "many", "cpu_ms") for row in rows if row["database"] == database
-        }
-        ours = cpu.get("interlock")
-        engines = [spent for name in ENGINES if (spent := cpu.get(name)) is not None]
+        here: Mapping[str, Data] = {row["adapter"]: row for row in rows if row["database"] == database}
+        if "interlock" not in here:
+            continue
+        said = found[database] = {}
+        ours = median(here["interlock"], "many", "cpu_ms")
+        engines = [spent for name in ENGINES if name in here if (spent := median(here[name], "many", "cpu_ms"))]
         if ours and engines:
-            found[database] = {"engine_over_interlock": min(engines) / ours}
+            said["engine_over_interlock"] = min(engines) / ours
+        if rate := median(here["interlock"], "slow", "per_s"):
+            said["share_of_ideal"] = rate / (IN_FLIGHT / ADVISOR_S)
     return found
 
 

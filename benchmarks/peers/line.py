@@ -74,9 +74,11 @@ async def _serve(make: Callable[[str, World], Peer], say: Callable[..., None]) -
     peer = make(told["database"], world)
     await peer.start()
     numbers = _from(told["first"])
-    # For everybody alike: what was loaded for good is not looked at again by the collector.
+    # For everybody alike, as `interlock run` does it: what was loaded for good is not looked at again by the collector,
+    # and it looks less often.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     say(ready=True)
     while True:
         told = await _hear()

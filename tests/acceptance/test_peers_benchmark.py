@@ -133,6 +133,7 @@ def test_medians_stand_beside_the_lowest_and_the_highest_round():
     assert cells[1][:4] == ["DBOS, PostgreSQL", "6.00 (4.80–18.00)", "3.00", "10.0"]
     assert cells[1][5:] == ["1,000", "1.00", "2.50"]
     assert figures.comparisons(run["rows"])["PostgreSQL"]["engine_over_interlock"] == pytest.approx(7.0)
+    assert any("7.0 times interlock's CPU" in note for note in table.notes(run))
     assert any("It fell over. ... of this" in note for note in table.notes(run))
 
 

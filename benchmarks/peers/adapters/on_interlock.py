@@ -24,7 +24,7 @@ from typing import Any
 
 from benchmarks.peers.line import Accepted, serve
 from benchmarks.peers.outside import Event, World, number_of
-from interlock.assembly import Interlock, settle_collector
+from interlock.assembly import Interlock
 from interlock.ports import Duplicate
 from interlock.releases import load_release
 from interlock.runtime.inbox import event_envelope
@@ -46,7 +46,6 @@ class Ours:
 
     async def start(self) -> None:
         await self._il.__aenter__()
-        settle_collector()
         self._note_ends()
         self._il.host(self._release)
         self._watching = asyncio.create_task(self._watch())

@@ -303,10 +303,12 @@ class Units(list[Unit]):
     """The units of one physical transaction.
 
     Once its context has ended, `relayed` names the slots that got messages from these units: they have work now; and
-    `receipts` are those of what was accepted along with them.
+    `receipts` are those of what was accepted along with them, or none where that was left to another call. `unsent`
+    names those of them that left messages in their outboxes, where nothing was relayed.
     """
 
     relayed: frozenset[int] = frozenset()
+    unsent: frozenset[int] = frozenset()
     receipts: Sequence[Receipt] = ()
 
 

@@ -36,6 +36,8 @@ CASE = in_slot(1)
 NEIGHBOUR = in_slot(1, 1)
 ELSEWHERE = in_slot(2)
 SLOT = 1
+BESIDE = 5
+"""A slot that every store commits in one transaction with SLOT if it is asked to; ELSEWHERE may be in another cell."""
 
 
 def event(case: CaseId = CASE, id: str = "e1", *, source: str = "bank", **changes: Any) -> Envelope:

@@ -1,4 +1,7 @@
-"""Each test of this folder runs once per implementation; those that open a place twice, once per lasting one."""
+"""Each test of this folder runs once per implementation; those that open a place twice, once per lasting one.
+
+What no store of several databases can do (one transaction, one copy of all) carries the mark `one_database`.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,21 @@ EVERYTHING = os.environ.get("INTERLOCK_CONFORMANCE") == "all"
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what an implementation runs only when it is asked for everything."""
-    left = [item for item in items if _is_left_out(item)]
-    if left and not EVERYTHING:
-        config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if item not in set(left)]
+    left = {item for item in items if _is_left_out(item)}
+    if left:
+        config.hook.pytest_deselected(items=list(left))
+        items[:] = [item for item in items if item not in left]
 
 
 def _is_left_out(item: pytest.Item) -> bool:
     given: dict[str, object] = getattr(getattr(item, "callspec", None), "params", {})
+    one_database = item.get_closest_marker("one_database") is not None
     return any(
-        isinstance(value, Implementation) and bool(value.only) and item.path.stem not in value.only
+        isinstance(value, Implementation)
+        and (
+            (value.several and one_database)
+            or (bool(value.only) and item.path.stem not in value.only and not EVERYTHING)
+        )
         for value in given.values()
     )
 

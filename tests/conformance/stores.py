@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from interlock.store.cells import Cell, CellStore, Part, open_cells
 from interlock.store.postgres import PostgresStore, open_postgres
 from interlock.store.sqlite import SqliteStore, open_sqlite
 from tests import postgres_server
@@ -23,12 +24,14 @@ class Implementation:
 
     lasting   what was durable is there when it is opened again
     only      modules that run against it, unless `INTERLOCK_CONFORMANCE=all` stands in the environment; none named: all
+    several   it is several databases, which no transaction and no copy spans
     """
 
     name: str
     open: Callable[..., Any]
     lasting: bool
     only: frozenset[str] = frozenset()
+    several: bool = False
 
 
 def sqlite_memory(place: Path, **options: Any) -> SqliteStore:
@@ -63,9 +66,24 @@ def _database() -> str:
 PARTITIONED = frozenset({"test_units", "test_relay", "test_timers", "test_workers", "test_racing"})
 """What is told apart by slot, between them: making sixty tables more for each test costs half a second."""
 
+OF_CELLS = frozenset({"test_control", "test_eras", "test_racing", "test_reading", "test_relay"})
+"""What differs between one database and several: lists, what concerns every slot, and what goes from one to another."""
+
+CELLS = {"even": frozenset({0, 1, 4, 5}), "odd": frozenset({2, 3, 6, 7})}
+"""Pairs of slots in turn, so that the tests' neighbours are together and what they send goes to the other cell."""
+
+
+def postgres_cells(place: Path, **options: Any) -> CellStore:
+    def opener(name: str, slots: frozenset[int]) -> Callable[[], Cell]:
+        return lambda: open_postgres(postgres_dsn(place / name), n_slots=N_SLOTS, slots=slots, **options)
+
+    return open_cells([Part(name, slots, opener(name, slots)) for name, slots in CELLS.items()], n_slots=N_SLOTS)
+
+
 IMPLEMENTATIONS = (
     Implementation("sqlite-memory", sqlite_memory, lasting=False),
     Implementation("sqlite-file", sqlite_file, lasting=True),
     Implementation("postgres", postgres, lasting=True),
     Implementation("postgres-partitioned", postgres_partitioned, lasting=True, only=PARTITIONED),
+    Implementation("postgres-cells", postgres_cells, lasting=True, only=OF_CELLS, several=True),
 )

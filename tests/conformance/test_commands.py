@@ -196,12 +196,8 @@ def test_work_of_other_automations_does_not_stand_before_ours(store: Any) -> Non
 
 
 def test_slots_with_work_of_ours_are_ready_however_much_of_others_waits_elsewhere(store: Any) -> None:
-    with store.units([SLOT, 2], worker="w", now=10) as units:
-        for unit in units:
-            if unit.slot == SLOT:
-                unit.commit(turn(unit, record(), commands_put=[*map(foreign, range(600))]))
-            else:
-                unit.commit(turn(unit, record(ELSEWHERE), commands_put=[command(case=ELSEWHERE, due=5)]))
+    one_unit(store, record(), commands_put=[*map(foreign, range(600))])
+    one_unit(store, record(ELSEWHERE), slot=2, commands_put=[command(case=ELSEWHERE, due=5)])
     assert store.ready(now=10, hosted=frozenset({CASE.automation})).slots == {2}
     assert store.ready(now=10, hosted=frozenset({"others"})).slots == {SLOT}
     assert SLOT in store.ready(now=10).slots

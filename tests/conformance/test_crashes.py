@@ -145,6 +145,7 @@ def run(
 LASTING = [implementation for implementation in IMPLEMENTATIONS if implementation.lasting]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("implementation", LASTING, ids=lambda implementation: implementation.name)
 @pytest.mark.parametrize("name", CALLS)
 def test_cut_at_any_statement_a_call_leaves_all_or_nothing(
@@ -159,6 +160,7 @@ def test_cut_at_any_statement_a_call_leaves_all_or_nothing(
         assert after == (complete if place == AFTER_COMMIT else start), f"cut at {at}: {place}"
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("implementation", LASTING, ids=lambda implementation: implementation.name)
 def test_after_a_crash_the_same_work_can_be_done(implementation: Implementation, tmp_path: Path) -> None:
     _, _, complete = run(implementation, tmp_path / "whole", units, None)
@@ -172,6 +174,7 @@ def test_after_a_crash_the_same_work_can_be_done(implementation: Implementation,
         store.close()
 
 
+@pytest.mark.one_database
 def test_a_crash_in_the_running_process_leaves_the_store_usable(store_factory: Any) -> None:
     cutter = Cutter()
     store = store_factory(faults=cutter)

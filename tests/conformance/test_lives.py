@@ -39,6 +39,7 @@ def lived(opened: Any, path: Path, *, turns: int = 3) -> Any:
     return store
 
 
+@pytest.mark.one_database
 def test_a_backup_is_one_state_and_is_the_same_store(store: Any, tmp_path: Path, opened: Any) -> None:
     store.accept([event()], now=10)
     one_unit(store, record())
@@ -50,6 +51,7 @@ def test_a_backup_is_one_state_and_is_the_same_store(store: Any, tmp_path: Path,
     assert copy.caps.incarnation == store.caps.incarnation
 
 
+@pytest.mark.one_database
 def test_a_backup_overwrites_nothing(store: Any, tmp_path: Path) -> None:
     (tmp_path / "backup.db").write_bytes(b"precious")
     with pytest.raises(StoreError, match="never overwrites"):

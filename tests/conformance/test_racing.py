@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from interlock.ports import Accepted, Control, Duplicate
+from interlock.ports import Accepted, Duplicate
 from interlock.vocabulary.errors import StoreBusy, StoreConflict
-from tests.conformance.building import CASE, SLOT, command, event, ids, in_slot, look, one_unit, record, turn
+from tests.conformance.building import BESIDE, CASE, SLOT, command, event, ids, in_slot, look, one_unit, record, turn
 
 MANY = 40
 
@@ -122,7 +122,7 @@ def test_a_writer_that_waits_too_long_is_told_so_and_may_try_again(lasting_facto
 
     with pytest.raises(StoreBusy, match="another process"):
         pause_meanwhile()
-    assert waiting.set_control(["all"]) == Control(1, ("all",))
+    assert waiting.set_control(["all"]).paused == ("all",)
 
 
 def test_a_slot_that_somebody_holds_is_left_out_and_its_door_stays_open(lasting_factory: Any) -> None:
@@ -132,9 +132,9 @@ def test_a_slot_that_somebody_holds_is_left_out_and_its_door_stays_open(lasting_
             with pytest.raises(StoreBusy):
                 other.accept([event()], now=10)
             return
-        with other.units([SLOT, 2], worker="b", now=10) as units:
-            assert [unit.slot for unit in units] == [2]
-            units[0].commit(turn(units[0], record(in_slot(2))))
+        with other.units([SLOT, BESIDE], worker="b", now=10) as units:
+            assert [unit.slot for unit in units] == [BESIDE]
+            units[0].commit(turn(units[0], record(in_slot(BESIDE))))
         assert other.accept([event()], now=10) == [Accepted(SLOT)]
         assert held.messages(10) == []
     assert ids(look(other)) == ["e1"]

@@ -57,7 +57,9 @@ def contents(parcels: Iterable[Parcel]) -> list[Envelope]:
 
 
 def hand_out(parcels: Iterable[Parcel], receipts: Sequence[Receipt]) -> None:
-    """Give each parcel its receipts, which are in the order of `contents`."""
+    """Give each parcel its receipts, which are in the order of `contents`; none at all: nothing was taken along."""
+    if not receipts:
+        return
     first = 0
     for parcel in parcels:
         behind = first + len(parcel.envelopes)

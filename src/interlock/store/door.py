@@ -83,15 +83,15 @@ def put_payload(db: Connection, digest: str, payload: bytes, media_type: str, n_
             code="too_large",
             hint="Keep it elsewhere and send its name.",
         )
-    db.execute(PAYLOAD_ADD, (_slot_of_digest(digest, n_slots), digest, media_type, payload))
+    db.execute(PAYLOAD_ADD, (slot_of_digest(digest, n_slots), digest, media_type, payload))
 
 
 def payload(db: Connection, digest: str, n_slots: int) -> tuple[bytes, str] | None:
-    row = db.execute(PAYLOAD, (_slot_of_digest(digest, n_slots), digest)).fetchone()
+    row = db.execute(PAYLOAD, (slot_of_digest(digest, n_slots), digest)).fetchone()
     return None if row is None else (row[0], row[1])
 
 
-def _slot_of_digest(digest: str, n_slots: int) -> int:
+def slot_of_digest(digest: str, n_slots: int) -> int:
     try:
         return int(digest[:8], 16) % n_slots
     except ValueError:

@@ -12,7 +12,7 @@ INVARIANT: a migration is all or nothing, and none begins while a worker of an o
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from interlock.store import lives
@@ -49,15 +49,16 @@ def is_new(db: Connection) -> bool:
     return db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0 and _pragma(db, "application_id") == 0
 
 
-def create(db: Connection, *, n_slots: int, program: str, now: int) -> None:
-    """Inside a transaction: all of it or nothing."""
+def create(db: Connection, *, n_slots: int, program: str, now: int, slots: Iterable[int] | None = None) -> None:
+    """Inside a transaction: all of it or nothing. `slots`: which of the slots are kept here; None: all."""
     for statement in schema.split(";\n"):
         if statement.strip():
             db.execute(statement)
     incarnation = str(uuid.uuid4())
     db.execute(queries["meta_add"], (program, SEMANTICS, n_slots, incarnation, now))
     lives.begin(db, incarnation, now, "created")
-    db.executemany(queries["slot_add"], [(slot, GENESIS, SEMANTICS) for slot in range(n_slots)])
+    kept = range(n_slots) if slots is None else sorted(slots)
+    db.executemany(queries["slot_add"], [(slot, GENESIS, SEMANTICS) for slot in kept])
     db.execute(f"PRAGMA application_id = {APPLICATION}")
     db.execute(f"PRAGMA user_version = {SCHEMA}")
 
@@ -116,6 +117,37 @@ def take_over(db: Connection) -> None:
     """Write this program's semantics where every unit reads them."""
     db.execute(queries["meta_semantics"], (SEMANTICS,))
     db.execute(queries["slots_semantics"], (SEMANTICS,))
+
+
+def agree_slots(db: Connection, meta: Meta, slots: Iterable[int] | None, path: str) -> None:
+    """Refuse a database that keeps other slots than it is opened for; None: it must keep all of them.
+
+    One that has a part of them is a cell: whoever took it for the whole would put messages where nobody looks.
+    """
+    found = {slot for (slot,) in db.execute(queries["slots_kept"])}
+    if slots is None and len(found) != meta.n_slots:
+        raise StoreError(
+            f"{path} is a cell: it keeps {ranges(found)} of {meta.n_slots} slots.",
+            code="store_slots",
+            hint="Open all of them together, through the file that names them: --db cells:cells.toml",
+        )
+    if slots is not None and found != (asked := set(slots)):
+        raise StoreError(
+            f"{path} keeps the slots {ranges(found)}, by its own record; it was named for {ranges(asked)}.",
+            code="store_slots",
+            hint="Name the database that keeps them. Slots cannot be moved by changing their place on paper.",
+        )
+
+
+def ranges(slots: Iterable[int]) -> str:
+    """`0-3, 7` for 0, 1, 2, 3 and 7."""
+    found: list[list[int]] = []
+    for slot in sorted(slots):
+        if found and found[-1][1] == slot - 1:
+            found[-1][1] = slot
+        else:
+            found.append([slot, slot])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in found) or "none"
 
 
 def agree(meta: Meta, n_slots: int | None, path: str) -> None:

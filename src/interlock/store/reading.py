@@ -51,14 +51,24 @@ def cases(
     limit: int,
     n_slots: int,
 ) -> list[CaseRecord]:
-    place = 0
-    if after is not None:
-        where = (slot_of(after, n_slots), *after)
-        row = db.execute(queries["case_place"], where).fetchone()
-        row = row or db.execute(queries["archive_place"], where).fetchone()
-        if row is None:
-            raise NotFound(f"There is no case {after} to continue the list after.", hint="Start again without it.")
-        place = row[0]
+    place = 0 if after is None else place_of(db, after, n_slots)
+    return [record for _, record in placed(db, packing, automation, status, place, limit)]
+
+
+def place_of(db: Connection, case: CaseId, n_slots: int) -> int:
+    """Where a case stands in lists. Raises NotFound."""
+    where = (slot_of(case, n_slots), *case)
+    row = db.execute(queries["case_place"], where).fetchone()
+    row = row or db.execute(queries["archive_place"], where).fetchone()
+    if row is None:
+        raise NotFound(f"There is no case {case} to continue the list after.", hint="Start again without it.")
+    return row[0]
+
+
+def placed(
+    db: Connection, packing: Packing, automation: str | None, status: str | None, place: int, limit: int
+) -> list[tuple[int, CaseRecord]]:
+    """Cases with their places, behind a place."""
     if status is not None:
         if automation is None:
             automations: list[str] = [name for (name,) in db.execute(queries["automations"])]
@@ -67,12 +77,12 @@ def cases(
         found = [
             db.execute(queries["cases_in_status"], (name, status, place, limit)).fetchall() for name in automations
         ]
-        stored: list[tuple[int, bytes]] = [(row[1], row[2]) for row in list(heapq.merge(*found))[:limit]]
+        stored: list[tuple[int, int, bytes]] = list(heapq.merge(*found))[:limit]
     elif automation is not None:
         stored = db.execute(queries["cases_of_automation"], (automation, place, limit)).fetchall()
     else:
         stored = db.execute(queries["cases"], (place, limit)).fetchall()
-    return [codec.case_record(packing.unpack(db, dictionary, body)) for dictionary, body in stored]
+    return [(at, codec.case_record(packing.unpack(db, dictionary, body))) for at, dictionary, body in stored]
 
 
 def ledger(db: Connection, packing: Packing, slot: int, after: int, limit: int) -> list[tuple[Entry, bytes, bytes]]:

@@ -16,7 +16,7 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import metadata
@@ -107,6 +107,7 @@ def open_sqlite(
     busy_ms: int = BUSY_MS,
     read_only: bool = False,
     faults: StatementFaults | None = None,
+    slots: Collection[int] | None = None,
 ) -> SqliteStore:
     """Open a database, making it if there is none and `create` says so. ":memory:" ends with the store.
 
@@ -115,6 +116,7 @@ def open_sqlite(
     busy_ms      how long to wait for another process before StoreBusy
     read_only    for a file, folder or disk that may not be written: nothing is, and whatever would raises StoreReadOnly
     faults       called before each write and around each commit (see `driver.StatementFaults`)
+    slots        which of the slots it keeps, if it is one of several (`cells`); None: all
 
     Raises StoreVersion, StoreCorrupt, StoreReadOnly, StoreBusy, StoreFull; NotFound: there is none and none to be made.
     """
@@ -133,10 +135,10 @@ def open_sqlite(
     try:
         with _translated(name):
             if read_only:
-                meta, dictionaries = _look(writer, name, n_slots)
+                meta, dictionaries = _look(writer, name, n_slots, slots)
                 reader = writer
             else:
-                meta, dictionaries = _prepare(writer, name, n_slots, liveness)
+                meta, dictionaries = _prepare(writer, name, n_slots, liveness, slots)
                 reader = writer if name == MEMORY else _reader(name, busy_ms)
     except BaseException:
         writer.close()
@@ -234,6 +236,8 @@ class SqliteStore:
             units = Units(claimed)
             yield units
             staged = [(unit, unit.writes) for unit in claimed if unit.writes is not None]
+            if not relay:
+                units.unsent = frozenset(unit.slot for unit, wrote in staged if wrote.sends)
             relayed: frozenset[int] = frozenset()
             if staged:
                 relayed = writes.apply(db, self._packing, staged, relaying=relay, n_slots=self._caps.n_slots)
@@ -254,6 +258,22 @@ class SqliteStore:
     def relay(self, slot: int, *, limit: int) -> frozenset[int]:
         with self._writing() as db:
             return frozenset(relay.relay(db, slot, limit=limit))
+
+    def outbox(self, slot: int, targets: Collection[int], *, limit: int) -> list[relay.Sent]:
+        with self._reading() as db:
+            return relay.outbox(db, slot, targets, limit)
+
+    def receive(self, sender: int, messages: Sequence[relay.Sent]) -> frozenset[int]:
+        with self._writing() as db:
+            return frozenset(relay.receive(db, sender, messages))
+
+    def sent_off(self, slot: int, numbers: Sequence[int]) -> None:
+        with self._writing() as db:
+            relay.sent_off(db, slot, numbers)
+
+    def unsent(self) -> list[int]:
+        with self._reading() as db:
+            return relay.unsent(db)
 
     # --- workers
 
@@ -461,6 +481,16 @@ class SqliteStore:
         with self._reading() as db:
             return reading.cases(db, self._packing, automation, status, after, limit, self._caps.n_slots)
 
+    def place_of(self, case: CaseId) -> int:
+        with self._reading() as db:
+            return reading.place_of(db, case, self._caps.n_slots)
+
+    def placed(
+        self, automation: str | None, status: str | None, *, after: int, limit: int
+    ) -> list[tuple[int, CaseRecord]]:
+        with self._reading() as db:
+            return reading.placed(db, self._packing, automation, status, after, limit)
+
     def ledger(self, slot: int, *, after: int, limit: int) -> list[tuple[Entry, bytes, bytes]]:
         with self._reading() as db:
             return reading.ledger(db, self._packing, slot, after, limit)
@@ -608,12 +638,15 @@ def _asked(connection: sqlite3.Connection) -> sqlite3.Connection:
     return connection
 
 
-def _look(reader: sqlite3.Connection, name: str, n_slots: int | None) -> tuple[handshake.Meta, Packing]:
+def _look(
+    reader: sqlite3.Connection, name: str, n_slots: int | None, slots: Collection[int] | None
+) -> tuple[handshake.Meta, Packing]:
     """The handshake of one who only looks."""
     reader.execute("PRAGMA query_only = ON")
     reader.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
     meta = handshake.meet(reader, name)
     handshake.agree(meta, n_slots, name)
+    handshake.agree_slots(reader, meta, slots, name)
     return meta, known_packing(reader)
 
 
@@ -691,7 +724,7 @@ def _copy(name: str, source: sqlite3.Connection | None, target: Path) -> None:
 
 
 def _prepare(
-    writer: sqlite3.Connection, name: str, n_slots: int | None, liveness: Liveness
+    writer: sqlite3.Connection, name: str, n_slots: int | None, liveness: Liveness, slots: Collection[int] | None
 ) -> tuple[handshake.Meta, Packing]:
     """Settings of the connection, the schema if the file is new, migrations if it is old, and the handshake."""
     writer.execute("PRAGMA foreign_keys = OFF")
@@ -705,13 +738,16 @@ def _prepare(
     try:
         if handshake.is_new(writer):  # Asked again under the lock: two processes may have come to a new file together.
             now = time.time_ns() // 1000
-            handshake.create(writer, n_slots=n_slots or SLOTS, program=metadata.version("interlock"), now=now)
+            handshake.create(
+                writer, n_slots=n_slots or SLOTS, program=metadata.version("interlock"), now=now, slots=slots
+            )
             Path(f"{name}.life").unlink(missing_ok=True)  # The witness of a database that is gone.
         handshake.migrate(
             writer, name, alive=lambda: [one for one in workers.registered(writer) if not liveness.is_dead(one)]
         )
         meta = handshake.meet(writer, name)
         handshake.agree(meta, n_slots, name)
+        handshake.agree_slots(writer, meta, slots, name)
         if meta.semantics < handshake.SEMANTICS:
             handshake.take_over(writer)
         dictionaries = packing(writer)

@@ -14,10 +14,10 @@ INVARIANT: a migration is all or nothing, and none begins while a worker of an o
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from interlock.store import lives
-from interlock.store.handshake import Meta, agree, take_over
+from interlock.store.handshake import Meta, agree, agree_slots, take_over
 from interlock.store.packing import Packing, known_packing, packing
 from interlock.store.postgres.link import SessionLink
 from interlock.store.postgres.liveness import states
@@ -52,6 +52,7 @@ def prepare(
     program: str,
     now: int,
     silent: tuple[int, int],
+    slots: Collection[int] | None = None,
 ) -> tuple[Meta, Packing]:
     """The tables, if there are none and `create` says so, migrations if they are old, and the handshake."""
     where = link.where
@@ -61,7 +62,7 @@ def prepare(
         if _is_new(session, where):  # Asked again under the lock.
             if not _has_schema(session):
                 session.shout(f'CREATE SCHEMA "{schema}"')
-            make(session, n_slots=n_slots, partitions=partitions, program=program, now=now)
+            make(session, n_slots=n_slots, partitions=partitions, program=program, now=now, slots=slots)
         session.shout("COMMIT")
     if _is_new(session, where):
         raise NotFound(
@@ -74,6 +75,7 @@ def prepare(
         session.shout("COMMIT")
     meta = meet(session, where)
     agree(meta, asked_slots, where)
+    agree_slots(session, meta, slots, where)
     if link.read_only:
         return meta, known_packing(session)
     session.shout(f"BEGIN; {LOCK.format(schema=schema)}")
@@ -84,13 +86,16 @@ def prepare(
     return meta, dictionaries
 
 
-def make(session: Session, *, n_slots: int, partitions: int, program: str, now: int) -> None:
+def make(
+    session: Session, *, n_slots: int, partitions: int, program: str, now: int, slots: Collection[int] | None
+) -> None:
     """All tables and what stands in them from the beginning, inside a transaction."""
     session.shout(";\n".join(tables(partitions)))
     incarnation = str(uuid.uuid4())
     session.run("meta_add", LAYOUT, program, SEMANTICS, n_slots, incarnation, now)
     lives.begin(session, incarnation, now, "created")
-    session.executemany(queries["slot_add"], [(slot, GENESIS, SEMANTICS) for slot in range(n_slots)])
+    kept = range(n_slots) if slots is None else sorted(slots)
+    session.executemany(queries["slot_add"], [(slot, GENESIS, SEMANTICS) for slot in kept])
     session.flush()
 
 

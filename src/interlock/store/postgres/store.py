@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import metadata
@@ -85,6 +85,7 @@ def open_postgres(
     partitions: int = 0,
     silent_ms: int = liveness.SILENT_US // 1_000,
     sessionless_ms: int = liveness.SESSIONLESS_US // 1_000,
+    slots: Collection[int] | None = None,
 ) -> PostgresStore:
     """Open a database, making its tables if there are none and `create` says so. The database itself must exist.
 
@@ -98,6 +99,7 @@ def open_postgres(
     partitions   split each table of a new database over so many partitions by slot; 0: do not
     silent_ms    how long a worker may be silent before it is taken for dead
     sessionless_ms   the same for one whose session has ended
+    slots        which of the slots it keeps, if it is one of several (`cells`); None: all
 
     Raises StoreVersion, StoreCorrupt, StoreReadOnly, StoreBusy, StoreFull, StoreError; NotFound: there is none.
     """
@@ -107,7 +109,7 @@ def open_postgres(
     link = SessionLink(named(dsn), holder, busy_ms, read_only=read_only, relaxed=durability == "lazy")
     store = PostgresStore(link, durability, faults, (silent_ms * 1_000, sessionless_ms * 1_000))
     try:
-        store.open(n_slots=n_slots, create=create, partitions=partitions)
+        store.open(n_slots=n_slots, create=create, partitions=partitions, slots=slots)
     except BaseException:
         store.close()
         raise
@@ -145,7 +147,7 @@ class PostgresStore:
         self._backlog: int = 0
         self._accepted_since = BACKLOG_EXACT
 
-    def open(self, *, n_slots: int | None, create: bool, partitions: int) -> None:
+    def open(self, *, n_slots: int | None, create: bool, partitions: int, slots: Collection[int] | None) -> None:
         """Connect, make or migrate what is there, and shake hands."""
         session = self._writer
         session.ready()
@@ -159,6 +161,7 @@ class PostgresStore:
             program=metadata.version("interlock"),
             now=time.time_ns() // 1000,
             silent=self._silent,
+            slots=slots,
         )
         found: Durability = self._durability or self._found_durability(session)
         self._caps = Caps(meta.n_slots, found, "row", meta.incarnation)
@@ -244,6 +247,8 @@ class PostgresStore:
             units = Units(claimed)
             yield units
             staged = [(unit, unit.writes) for unit in claimed if unit.writes is not None]
+            if not relay:
+                units.unsent = frozenset(unit.slot for unit, wrote in staged if wrote.sends)
             relayed: frozenset[int] = frozenset()
             if staged or prepared:
                 self._writer.take_number()
@@ -268,6 +273,24 @@ class PostgresStore:
         with self._writing() as db:
             self._writer.run("claim_waiting", [slot])
             return frozenset(relay.relay(db, slot, limit=limit))
+
+    def outbox(self, slot: int, targets: Collection[int], *, limit: int) -> list[relay.Sent]:
+        with self._reading() as db:
+            return relay.outbox(db, slot, targets, limit)
+
+    def receive(self, sender: int, messages: Sequence[relay.Sent]) -> frozenset[int]:
+        with self._writing() as db:
+            self._writer.run("claim_waiting", sorted({target for _, target, _ in messages}))
+            return frozenset(relay.receive(db, sender, messages))
+
+    def sent_off(self, slot: int, numbers: Sequence[int]) -> None:
+        with self._writing() as db:
+            self._writer.run("claim_waiting", [slot])
+            relay.sent_off(db, slot, numbers)
+
+    def unsent(self) -> list[int]:
+        with self._reading() as db:
+            return relay.unsent(db)
 
     # --- workers
 
@@ -459,6 +482,16 @@ class PostgresStore:
     ) -> list[CaseRecord]:
         with self._reading(snapshot=True) as db:
             return reading.cases(db, self._packing, automation, status, after, limit, self._caps.n_slots)
+
+    def place_of(self, case: CaseId) -> int:
+        with self._reading() as db:
+            return reading.place_of(db, case, self._caps.n_slots)
+
+    def placed(
+        self, automation: str | None, status: str | None, *, after: int, limit: int
+    ) -> list[tuple[int, CaseRecord]]:
+        with self._reading(snapshot=True) as db:
+            return reading.placed(db, self._packing, automation, status, after, limit)
 
     def ledger(self, slot: int, *, after: int, limit: int) -> list[tuple[Entry, bytes, bytes]]:
         with self._reading(snapshot=True) as db:

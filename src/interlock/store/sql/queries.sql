@@ -246,6 +246,21 @@ SELECT seq, target, body FROM outbox WHERE slot = ? ORDER BY seq LIMIT ?
 -- name: outbox_drop
 DELETE FROM outbox WHERE slot = ? AND seq <= ?
 
+-- name: outbox_to
+-- 1 slot, 2 JSON list of targets, 3 limit
+SELECT seq, target, body FROM outbox
+WHERE slot = ?1 AND target IN (SELECT value FROM json_each(?2)) ORDER BY seq LIMIT ?3
+
+-- name: outbox_take
+DELETE FROM outbox WHERE slot = ? AND seq = ?
+
+-- name: slot_taken
+-- What is left in the outbox says up to where everything has left it.
+UPDATE slots SET relayed = coalesce((SELECT min(seq) - 1 FROM outbox WHERE outbox.slot = slots.slot), sent) WHERE slot = ?
+
+-- name: slots_unsent
+SELECT slot FROM slots WHERE sent > relayed ORDER BY slot
+
 -- name: slot_sent
 UPDATE slots SET sent = ?2 WHERE slot = ?1
 
@@ -392,7 +407,7 @@ INSERT INTO seal_pepper (only, pepper) VALUES (1, ?) ON CONFLICT DO NOTHING
 UPDATE slots SET generation = generation + 1, epoch = epoch + 1, paused = ?
 
 -- name: control
-SELECT generation, paused FROM slots WHERE slot = 0
+SELECT generation, paused FROM slots ORDER BY slot LIMIT 1
 
 -- name: commands_release
 UPDATE commands SET state = 0, due = json_extract(CAST(body AS TEXT), '$.due') WHERE state = 2
@@ -422,10 +437,10 @@ WITH RECURSIVE present (automation) AS (
 SELECT automation FROM present WHERE automation IS NOT NULL
 
 -- name: cases
-SELECT dictionary, body FROM cases WHERE rowid > ? ORDER BY rowid LIMIT ?
+SELECT rowid, dictionary, body FROM cases WHERE rowid > ? ORDER BY rowid LIMIT ?
 
 -- name: cases_of_automation
-SELECT dictionary, body FROM cases WHERE automation = ? AND rowid > ? ORDER BY rowid LIMIT ?
+SELECT rowid, dictionary, body FROM cases WHERE automation = ? AND rowid > ? ORDER BY rowid LIMIT ?
 
 -- name: cases_in_status
 SELECT rowid, dictionary, body FROM cases WHERE automation = ? AND status = ? AND rowid > ? ORDER BY rowid LIMIT ?
@@ -435,6 +450,9 @@ SELECT dictionary, body, hash FROM ledger WHERE slot = ? AND lsn > ? ORDER BY ls
 
 -- name: entry
 SELECT dictionary, body FROM ledger WHERE slot = ? AND lsn = ?
+
+-- name: slots_kept
+SELECT slot FROM slots
 
 -- name: heads
 SELECT slot, lsn, head FROM slots ORDER BY slot

@@ -383,6 +383,23 @@ SELECT seq, target, body FROM outbox WHERE slot = $1::int4 ORDER BY seq LIMIT $2
 DELETE FROM outbox USING unnest($1::int4[], $2::int8[]) AS n (slot, seq)
 WHERE outbox.slot = n.slot AND outbox.seq <= n.seq
 
+-- name: outbox_to
+-- 1 slot, 2 JSON list of targets, 3 limit
+SELECT seq, target, body FROM outbox
+WHERE slot = $1::int4 AND target IN (SELECT value::int4 FROM json_array_elements_text($2::text::json) AS e (value))
+ORDER BY seq LIMIT $3::int8
+
+-- name: outbox_take
+DELETE FROM outbox USING unnest($1::int4[], $2::int8[]) AS n (slot, seq) WHERE outbox.slot = n.slot AND outbox.seq = n.seq
+
+-- name: slot_taken
+-- What is left in the outbox says up to where everything has left it.
+UPDATE slots SET relayed = coalesce((SELECT min(seq) - 1 FROM outbox WHERE outbox.slot = slots.slot), sent)
+FROM unnest($1::int4[]) AS n (slot) WHERE slots.slot = n.slot
+
+-- name: slots_unsent
+SELECT slot FROM slots WHERE sent > relayed ORDER BY slot
+
 -- name: slot_sent
 UPDATE slots SET sent = n.seq FROM unnest($1::int4[], $2::int8[]) AS n (slot, seq) WHERE slots.slot = n.slot
 
@@ -580,7 +597,7 @@ INSERT INTO seal_pepper (one, pepper) VALUES (1, $1::bytea) ON CONFLICT DO NOTHI
 UPDATE slots SET generation = generation + 1, epoch = epoch + 1, paused = $1::text
 
 -- name: control
-SELECT generation, paused FROM slots WHERE slot = 0
+SELECT generation, paused FROM slots ORDER BY slot LIMIT 1
 
 -- name: commands_release
 UPDATE commands SET state = 0, due = (convert_from(body, 'UTF8')::json ->> 'due')::int8 WHERE state = 2
@@ -618,14 +635,14 @@ WITH RECURSIVE present (automation) AS (
     SELECT (SELECT min(automation) FROM cases WHERE automation > present.automation) FROM present
     WHERE present.automation IS NOT NULL
 )
-SELECT c.dictionary, c.body FROM present CROSS JOIN LATERAL (
+SELECT c.place, c.dictionary, c.body FROM present CROSS JOIN LATERAL (
     SELECT place, dictionary, body FROM cases
     WHERE cases.automation = present.automation AND place > $1::int8 ORDER BY place LIMIT $2::int8
 ) AS c
 ORDER BY c.place LIMIT $2::int8
 
 -- name: cases_of_automation
-SELECT dictionary, body FROM cases WHERE automation = $1::text AND place > $2::int8 ORDER BY place LIMIT $3::int8
+SELECT place, dictionary, body FROM cases WHERE automation = $1::text AND place > $2::int8 ORDER BY place LIMIT $3::int8
 
 -- name: cases_in_status
 SELECT place, dictionary, body FROM cases
@@ -636,6 +653,9 @@ SELECT dictionary, body, hash FROM ledger WHERE slot = $1::int4 AND lsn > $2::in
 
 -- name: entry
 SELECT dictionary, body FROM ledger WHERE slot = $1::int4 AND lsn = $2::int8
+
+-- name: slots_kept
+SELECT slot FROM slots
 
 -- name: heads
 SELECT slot, lsn, head FROM slots ORDER BY slot

@@ -79,6 +79,7 @@ SCANS_ALLOWED = {
     "workers_condition": "workers", "life": "lives", "lives": "lives", "epochs": "slots", "meta_incarnation": "meta",
     "meta_semantics": "meta", "dictionaries": "dictionaries", "slots_semantics": "slots", "reviews": "reviews",
     "tasks": "tasks", "workers_in_hand": "commands", "eras": "slots", "era_begin": "slots",
+    "control": "slots", "slots_kept": "slots", "slots_unsent": "slots",
 }  # fmt: skip
 
 

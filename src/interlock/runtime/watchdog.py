@@ -10,6 +10,10 @@ expression that backtracks for ever does not: it keeps the interpreter's lock, a
 watcher's neither. So the operating system is asked as well, for a signal that ends the process after `kill_after` of
 processor time (ITIMER_VIRTUAL: a machine that sleeps or is slow does not count).
 
+A turn is not too long because its process was stopped or its machine stood still: what lasts is the processor time
+that the turn has used, or the time that the watcher, awake every few milliseconds, has seen pass, whichever is more.
+A watcher that could not look has seen two of its pauses at most.
+
 INVARIANT: `StepTooLong` is raised only between `begin` and `end`. Both, and the watcher, hold one lock while they
 look and act, and `end` takes back an exception that was sent but has not arrived yet.
 """
@@ -38,6 +42,12 @@ def _signal_is_free() -> bool:
     return hasattr(signal, "SIGVTALRM") and signal.getsignal(signal.SIGVTALRM) is signal.SIG_DFL
 
 
+def _thread_time(thread: int) -> float:
+    """Seconds of processor time of a living thread; 0 where the system does not tell another thread's."""
+    clock_of = getattr(time, "pthread_getcpuclockid", None)
+    return 0.0 if clock_of is None else time.clock_gettime(clock_of(thread))
+
+
 class Watchdog:
     """Watches one thread's turns. Times in seconds."""
 
@@ -53,6 +63,7 @@ class Watchdog:
         self._die = die
         self._lock = threading.Lock()
         self._started = 0.0
+        self._used = 0.0
         self._thread = 0
         self._sent = False
         self._next = 0.0
@@ -80,6 +91,7 @@ class Watchdog:
             self._watcher.start()
         self._thread = threading.get_ident()
         self._next = self._step_max
+        self._used = time.thread_time()
         self._started = started = time.monotonic()
         if self._timer and started >= self._armed_until:
             # Set again while most of it is left, so that the steps before cannot have used it up for this one.
@@ -116,11 +128,20 @@ class Watchdog:
 
     def _watch(self) -> None:
         pause = min(0.1, self._step_max / 4)
+        looked = time.monotonic()
+        watched = seen = 0.0
         while not self._over.wait(pause):
             with self._lock:
+                now = time.monotonic()
+                passed, looked = min(now - looked, 2 * pause), now
                 if not self._started:
                     continue
-                lasted = time.monotonic() - self._started
+                if watched != self._started:
+                    watched, seen = self._started, 0.0
+                seen += min(passed, now - watched)
+                # The thread is within `run`, which cannot be left without the lock; so it is alive.
+                used = _thread_time(self._thread) - self._used
+                lasted = max(seen, used)
                 if lasted >= self._kill_after:
                     self._die(EXIT_STEP_KILLED)
                 elif lasted >= self._next:

@@ -193,6 +193,30 @@ def test_the_process_ends_when_a_step_cannot_be_interrupted():
     assert ended.returncode == EXIT_STEP_KILLED
 
 
+def test_a_process_that_stood_still_in_a_step_has_not_made_it_too_long():
+    code = """
+        import time
+        from interlock.runtime.watchdog import Watchdog
+
+        def step():
+            print("in", flush=True)
+            until = time.thread_time() + 0.02
+            while time.thread_time() < until:
+                time.sleep(0.001)
+
+        Watchdog(step_max=2, kill_after=3).run(step)
+        print("out", flush=True)
+    """
+    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "in\n"
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(3.5)
+        process.send_signal(signal.SIGCONT)
+        assert process.stdout.read() == "out\n"
+    assert process.returncode == 0
+
+
 DEADLY = """
     import asyncio, os, sys
     from tests.unit.runtime.tiny import World, gives

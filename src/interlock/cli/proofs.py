@@ -275,10 +275,8 @@ def contrast(
         return
     screen.title(f"{bound.action}: {verdict_text(told.verdict)}")
     screen.bullets([str(one) for one in told.found])
-    if not told.found:
-        screen.text(f"No change of up to {told.searched} inputs gives {target or 'another outcome'}.")
-    if told.cut:
-        screen.notice("The search was ended before it was complete; there may be other changes.")
+    for remark in told.remarks:
+        screen.text(remark)
 
 
 COMMANDS: tuple[click.Command, ...] = (prove, diff, contrast)

@@ -288,11 +288,7 @@ class Explanation:
             lines += [str(contrast) for contrast in one.found[:CONTRASTS_MAX]]
             if len(one.found) > CONTRASTS_MAX:
                 lines.append(f"and {len(one.found) - CONTRASTS_MAX} more such changes")
-            wanted = one.target or "another outcome"
-            if not one.found and not one.cut:
-                lines.append(f"No change of up to {one.searched} inputs gives {wanted}.")
-            if one.cut:
-                lines.append("The search was ended before it was complete; there may be other changes.")
+            lines += one.remarks
         return lines
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations, islice, product
 from typing import Any, cast
 
 from interlock.policy.bind import Slot
@@ -37,6 +38,13 @@ Values = Mapping[str, Any]
 
 FILLER = "other"
 """A text that no rule is likely to name; it is made another one where some rule does."""
+
+
+TEXTS_MAX = 64
+"""Texts that are made up of what rules ask of one input."""
+
+TOGETHER_MAX = 6
+"""Items of a list of which every selection is tried; of more, every two. (2^6 lists.)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,12 @@ class Boundaries:
     def reads(self, bit: int) -> frozenset[str]:
         """The inputs that one rule reads."""
         return self._reads[bit]
+
+    def joined(self, paths: tuple[str, ...]) -> bool:
+        """Whether one comparison reads several of these inputs, so that moving one moves the boundaries of another."""
+        return any(
+            any(atom in self._atoms[other] for atom in self._atoms[path]) for path, other in combinations(paths, 2)
+        )
 
     def moves(self, path: str, values: Values) -> list[Move]:
         """Everything that is worth trying of one input, nearest first."""
@@ -171,30 +185,88 @@ class Boundaries:
                         if isinstance(one, str):
                             named.setdefault(one)
         filler = next(one for one in (FILLER, *(f"{FILLER}{n}" for n in range(len(named) + 1))) if one not in named)
-        return [text for text in (*sorted(named), "", filler[:most]) if len(text) <= most]
+        made = self._composed(path)
+        bases = (*sorted(named), "", filler[:most], *made)
+        sizes = sorted({size for size in self._sizes(path, values) if size <= most})
+        sized = (text[:size].ljust(size, "-") for size in sizes for text in bases[:TEXTS_MAX])
+        return [text for text in dict.fromkeys((*bases, *sized)) if len(text) <= most]
+
+    def _composed(self, path: str) -> list[str]:
+        """Texts that begin, go on and end as several rules ask."""
+        parts: dict[str, dict[str, None]] = {"startsWith": {}, "contains": {}, "endsWith": {}}
+        for atom in self._atoms[path]:
+            for node in walk(atom):
+                if isinstance(node, Text) and node.function in parts and isinstance(node.with_, Const):
+                    parts[node.function].setdefault(str(node.with_.value))
+        chosen = ("".join(one) for one in product(*(("", *parts[name]) for name in parts)))
+        return [text for text in islice(chosen, TEXTS_MAX) if text]
+
+    def _sizes(self, path: str, values: Values) -> Iterator[int]:
+        """The lengths of a text, or sizes of a list, around which a comparison turns over."""
+        for atom in self._atoms[path]:
+            if isinstance(atom, Compare):
+                for at in _turns(atom, path, self.action, values, sized=True):
+                    low = at.numerator // at.denominator
+                    yield from (size for size in (low - 1, low, low + 1, low + 2) if size >= 0)
 
     def _lists(self, path: str, values: Values, type_: ListType) -> list[tuple[Any, ...]]:
         now: tuple[Any, ...] = values[path] if values[path] is not None else ()
         asked: dict[Any, None] = {}
-        sizes: set[int] = set()
+        sizes = {size for size in self._sizes(path, values) if size <= type_.max_items}
         for atom in self._atoms[path]:
             for node in walk(atom):
                 if isinstance(node, In) and _reads(node.within, path):
                     item = _value(node.item, self.action, values)
                     if item is not None:
                         asked.setdefault(item)
-            if isinstance(atom, Compare):
-                for at in _turns(atom, path, self.action, values, sized=True):
-                    low = at.numerator // at.denominator
-                    sizes.update(size for size in (low - 1, low, low + 1, low + 2) if 0 <= size <= type_.max_items)
-        found: list[tuple[Any, ...]] = [tuple(one for one in now if one != item) for item in asked if item in now]
-        fitting = [item for item in asked if item not in now and _fits(type_, item)]
-        found += [(*now[: type_.max_items - 1], item) for item in fitting]
-        filler = now[0] if now else _bound_form(plain_values(type_.item)[0])
-        for size in sorted(sizes):
-            found.append(now[:size] if size <= len(now) else (*now, *([filler] * (size - len(now)))))
+        known = [item for item in asked if item in now or _fits(type_, item)]
+        filler = _bystander(type_, now, known)
+        found: list[tuple[Any, ...]] = []
+        for items in _some_of(known):
+            others = tuple(one for one in now if one not in items)
+            added = tuple(item for item in items if item not in now)
+            changed = (*_first(others, type_.max_items - len(added), known), *added)
+            found.append(changed)
+            for size in sorted(sizes):
+                if len(changed) < size:
+                    found.append((*changed, *([filler] * (size - len(changed)))))
+                else:
+                    found.append((*_first(others, max(0, size - len(added)), known), *added))
         found.append(())
-        return list(dict.fromkeys(found))
+        return [one for one in dict.fromkeys(found) if len(one) <= type_.max_items]
+
+
+def _some_of(items: list[Any]) -> Iterator[tuple[Any, ...]]:
+    """Selections of the items that rules ask for: those that are put in or taken out together."""
+    most = len(items) if len(items) <= TOGETHER_MAX else 2
+    for count in range(most + 1):
+        yield from combinations(items, count)
+
+
+def _first(items: tuple[Any, ...], room: int, known: list[Any]) -> tuple[Any, ...]:
+    """As many of a list's items as there is room for, in their order; those that rules ask for go last."""
+    spare = len(items) - room
+    for index in range(len(items) - 1, -1, -1):
+        if spare > 0 and items[index] not in known:
+            items, spare = items[:index] + items[index + 1 :], spare - 1
+    return items[:room]
+
+
+def _bystander(type_: ListType, now: tuple[Any, ...], known: list[Any]) -> Any:
+    """An item that no rule asks for, to make a list longer; one of its own where it has such."""
+    item = type_.item
+    candidates: list[Any] = [*now]
+    match item:
+        case EnumType(options):
+            candidates += options
+        case StringType(most):
+            candidates += [text for text in (FILLER, "", "-") if len(text) <= most]
+        case IntType(lo, hi) | DurationType(lo, hi) | DecimalType(_, lo, hi):
+            candidates += range(lo, min(hi, lo + len(known)) + 1)
+        case _:
+            pass
+    plain = _bound_form(plain_values(item)[0])
+    return next((one for one in candidates if one not in known), plain)
 
 
 def _fits(type_: ListType, item: Any) -> bool:

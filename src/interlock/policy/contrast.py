@@ -1,9 +1,13 @@
 """Explain by contrast: the smallest change of the inputs that gives another verdict.
 
 Smallest means: as few inputs as possible; of those that do, every set; of each set and outcome, the values nearest to
-the present ones. It is searched for over the boundaries of the rules, one input, then two, then three. One input alone
-is searched completely. For several, each is tried at its own boundaries and at those that it has where another one of
-them was moved. It needs no solver; where one is installed, tests ask it whether something smaller was missed.
+the present ones. It is searched for over the boundaries of the rules, one input, then two, then three. It needs no
+solver; where one is installed, tests ask it whether something smaller was missed.
+
+What is complete: one input alone; and several of which no comparison reads two, for then the boundaries of each lie
+where they lie whatever the others are. Where a comparison reads two of them (`amount + refunded > total`), each is
+tried at its boundaries as things are and where another one was moved, which need not be all: `Contrasts.joined` says
+so. Texts are those that rules name, and few that are made of these.
 
 INVARIANT: every contrast was judged by the real `bound_from_data` and `judge`.
 """
@@ -70,6 +74,7 @@ class Contrasts:
     target     the outcome that was asked for; None: any other
     searched   how many inputs together were tried (all sets of so many, unless `cut`)
     cut        the search was ended by TRIES_MAX, so there may be others
+    joined     a comparison reads several of the inputs that were moved together, so there may be others
     """
 
     verdict: Verdict
@@ -77,6 +82,25 @@ class Contrasts:
     found: tuple[Contrast, ...]
     searched: int
     cut: bool
+    joined: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is nothing else: no other set of so many inputs, and none of fewer."""
+        return not (self.cut or self.joined)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be said beside the contrasts, in words: that there is none, and how far that can be relied on."""
+        wanted = self.target or "another outcome"
+        if self.cut:
+            return ("The search was ended before it was complete; there may be other changes.",)
+        if self.found:
+            return ()
+        if self.joined:
+            found = f"No change of up to {self.searched} inputs was found that gives {wanted}"
+            return (f"{found}; where a comparison reads several of them, there may be one.",)
+        return (f"No change of up to {self.searched} inputs gives {wanted}.",)
 
     def to_data(self) -> dict[str, Any]:
         return {
@@ -84,7 +108,7 @@ class Contrasts:
             "target": self.target,
             "inputs_changed": self.searched if self.found else None,
             "contrasts": [one.to_data() for one in self.found],
-            "complete": not self.cut,
+            "complete": self.complete,
         }
 
 
@@ -104,8 +128,8 @@ def contrast(policy: Policy, bound: Bound, *, target: Outcome | None = None) -> 
             found = [search.told(values) for _, (_, values) in sorted(best.items())]
             distinct = {repr(sorted(one.data.items())): one for one in found if one is not None}
             kept = tuple(distinct.values())
-            return Contrasts(verdict, target, kept, count, search.cut)
-    return Contrasts(verdict, target, (), CHANGES_MAX, search.cut)
+            return Contrasts(verdict, target, kept, count, search.cut, search.joined)
+    return Contrasts(verdict, target, (), CHANGES_MAX, search.cut, search.joined)
 
 
 class _Search:
@@ -120,35 +144,46 @@ class _Search:
         self._outcome = policy.judge(bound).outcome
         self._tries = 0
         self.cut = False
+        self.joined = False
 
     def sets(self, verdict: Verdict, count: int) -> Iterator[tuple[str, ...]]:
-        """The sets of inputs that can matter together.
+        """The sets of inputs that can matter together, those first of which one rule reads all.
 
-        Another outcome needs a rule that did not hold, and reads all of what is changed for it; or that every rule of
-        the present outcome stops to hold, so that one of its inputs is changed.
+        Of a smallest change nothing may be left away. So either every rule of the present outcome stops to hold, and
+        one input of each is changed; or a rule begins to hold that says something else. Of that one an input is
+        changed, and what it does not read is changed to keep stricter rules from holding, unless they would do as well.
         """
         rules, around = self._policy.rules, self._around
         applying = [bit for bit in range(len(rules)) if rules[bit].applies_to(self._bound.action)]
         effective = verdict.mask & ~verdict.excused
         holding = [around.reads(bit) for bit in applying if effective >> bit & 1 and rules[bit].then == verdict.outcome]
-        rising = [around.reads(bit) for bit in applying if not effective >> bit & 1]
-        stricter = [
-            around.reads(bit)
-            for bit in applying
-            if not effective >> bit & 1 and STRICTNESS[rules[bit].then] < STRICTNESS[verdict.outcome]
-        ]
+        rising: list[tuple[frozenset[str], frozenset[str]]] = []
+        for bit in applying:
+            then = rules[bit].then
+            stricter = STRICTNESS[then] < STRICTNESS[verdict.outcome]
+            wanted = then == self._target if self._target is not None else then != verdict.outcome
+            if effective >> bit & 1 or not wanted or not (verdict.default or stricter):
+                continue
+            # Where anything stricter than now will do, it does no harm if a rule that is stricter still holds as well.
+            any_does = self._target is None and stricter
+            beside = () if any_does else (one for one in applying if STRICTNESS[rules[one].then] < STRICTNESS[then])
+            rising.append((around.reads(bit), frozenset[str]().union(*(around.reads(one) for one in beside))))
+        later: list[tuple[str, ...]] = []
         for paths in combinations(around.slots, count):
             chosen = frozenset(paths)
-            alone = rising if verdict.default else stricter
-            if any(chosen <= reads for reads in alone) or (
-                not verdict.default and all(chosen & reads for reads in holding)
-            ):
+            if any(chosen <= reads for reads, _ in rising):
                 yield paths
+            elif (not verdict.default and all(chosen & reads for reads in holding)) or any(
+                chosen & reads and chosen <= reads | beside for reads, beside in rising
+            ):
+                later.append(paths)
+        yield from later
 
     def among(
         self, paths: tuple[str, ...], best: dict[tuple[tuple[str, ...], str], tuple[Any, dict[str, Any]]]
     ) -> None:
         """Try every combination of moves of these inputs; keep the nearest per outcome."""
+        self.joined = self.joined or self._around.joined(paths)
         for cost, values in self._tried(paths, self._start, self._contexts(paths)):
             if self.cut:
                 return
@@ -176,9 +211,11 @@ class _Search:
         first, *rest = paths
         moves = {repr(sorted(move.values.items())): move for move in self._around.moves(first, values)}
         # The last input sees where all others have been put: its own boundaries are all it needs.
-        for context in contexts if rest else ():
+        # Records appear and go by the present point alone: what is absent here has no value to be moved from, although
+        # it may be there in a context.
+        for context in contexts if rest and values[first] is not None else ():
             for move in self._around.moves(first, {**context, first: values[first]}):
-                if list(move.values) == [first]:  # records appear and go by the present point alone
+                if list(move.values) == [first]:
                     moves.setdefault(repr(sorted(move.values.items())), move)
         for move in sorted(moves.values(), key=lambda one: one.cost):
             moved = {**values, **move.values}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from interlock.policy import Bound
+from interlock.policy import Bound, load
 from interlock.policy.contrast import Contrasts, contrast
 from interlock.vocabulary.verdict import Outcome
 from tests.unit.policy.samples import cheques, payment
@@ -112,6 +112,79 @@ def test_two_inputs_of_one_comparison_meet_in_the_middle_where_neither_reaches_a
         "case.order.total 400.01 instead of 100.00",  # the nearest with which any amount is enough
         "proposal.amount 1000.00 instead of 200.00",
     ]
+
+
+def test_what_keeps_stricter_rules_from_holding_is_changed_with_what_the_wanted_rule_reads() -> None:
+    """More of the first input alone gives the same verdict again, each time by another rule that asks the desk."""
+    rules = """
+  - {id: odd, for: pay, when: case.n > 5 && proposal.amount > 100, then: escalate, to: desk}
+  - {id: watched, for: pay, when: 'case.n > 5 && "watch" in case.tags', then: escalate, to: desk}
+  - {id: some, for: pay, when: case.n > 5, then: allow}"""
+    data = {"case.tags": ["watch"], "case.n": 1, "proposal.amount": 15_000}
+    for target in (None, "allow"):
+        result = found(rules, data, target)
+        assert (result.searched, result.complete) == (3, True)
+        assert [str(one) for one in result.found] == [
+            'allow with case.n 6 instead of 1 and case.tags [] instead of ["watch"] and '
+            "proposal.amount 100.00 instead of 150.00"
+        ]
+    assert told(rules, data, "deny") == []
+
+
+def test_what_goes_with_its_record_is_not_moved_on_its_own() -> None:
+    """An order that was taken away has no number that could be moved; judged with one, the rules would find no total."""
+    text = """
+policy: p
+schema:
+  actions: {pay: {irreversible: false, args: {amount: int 0..9}}}
+  case: {n: int 0..9, order?: {all: int 0..9, k?: int 0..9}}
+rules:
+  - {id: no, when: case.n > 3 && proposal.amount > 3, then: deny}
+  - {id: yes, when: has(case.order.k) && case.order.k > case.order.all.orValue(2) && proposal.amount == 4, then: allow}
+default: {verdict: escalate, to: desk}
+"""
+    one = load(text)
+    bound = one.bound_from_data("pay", {"case.n": 9, "case.order.all": 9, "case.order.k": 1, "proposal.amount": 5})
+    assert isinstance(bound, Bound)
+    for target in ("allow", "escalate"):
+        for each in contrast(one, bound, target=target).found:
+            again = one.bound_from_data("pay", each.data)
+            assert isinstance(again, Bound) and one.judge(again) == each.verdict
+            assert each.verdict.outcome == target
+
+
+def test_of_a_list_several_items_are_changed_at_once() -> None:
+    assert changes('"a" in case.tags && "b" in case.tags && !("c" in case.tags)', {"case.tags": ["c", "x"]}) == [
+        'allow with case.tags ["a", "b"] instead of ["c", "x"]'  # two fit
+    ]
+    assert changes('size(case.tags) < 2 && "vip" in case.tags', {"case.tags": ["a", "vip"]}) == [
+        'allow with case.tags ["vip"] instead of ["a", "vip"]'
+    ]
+
+
+def test_a_text_is_made_up_of_what_rules_ask_of_it() -> None:
+    when = 'case.name.startsWith("DE") && case.name.endsWith("7") && size(case.name) > 4'
+    assert changes(when.replace(" && size(case.name) > 4", ""), {"case.name": "x"}) == [
+        'allow with case.name "DE7" instead of "x"'
+    ]
+    assert changes('case.name.startsWith("DE") && size(case.name) > 4', {"case.name": "x"}) == [
+        'allow with case.name "DE---" instead of "x"'
+    ]
+    assert changes(when, {"case.name": "x"}) == []  # docs/limits.md: there is one, and it is not made up
+
+
+def test_where_a_comparison_reads_several_inputs_there_may_be_more_and_it_says_so() -> None:
+    """Two comparisons of the same two inputs that meet in one point: no boundary of the present leads there."""
+    total = "case.order.total.orValue(0)"
+    when = f"proposal.amount * 3 == {total} * 2 + 100 && proposal.amount * 5 == {total} * 3 + 200"
+    rules = f"  - {{id: a, for: pay, when: {when}, then: allow}}"
+    result = found(rules, {"proposal.amount": 70_000, "case.order.total": 3})
+    assert (result.found, result.cut, result.joined, result.complete) == ((), False, True, False)
+    assert result.remarks == (
+        "No change of up to 3 inputs was found that gives another outcome; "
+        "where a comparison reads several of them, there may be one.",
+    )
+    assert found(rules, {"proposal.amount": 10_000, "case.order.total": 10_000}).verdict.outcome == "allow"
 
 
 def test_nothing_is_said_where_nothing_gives_what_is_wanted() -> None:

@@ -37,13 +37,14 @@ def check(inv: Invocation, file: str | None) -> None:
     Mistakes that keep it from loading, and what its author cannot have meant: comparisons that never or always hold,
     rules that no input satisfies, rules that others hide. Anything found ends with exit code 1.
     """
-    from interlock.policy import PolicyErrors, lint
+    from interlock.policy import lint
+    from interlock.vocabulary.errors import DefinitionErrors
 
     try:
         found = read_policy(inv, file)
-    except PolicyErrors as errors:
-        everything = (*errors.diagnostics, *errors.remarks)
-        raise PolicyErrors(sorted(everything, key=lambda one: (one.line, one.column))) from None
+    except DefinitionErrors as errors:
+        everything = (*errors.problems, *errors.remarks)
+        raise type(errors)(sorted(everything, key=lambda one: (one.file, one.line, one.column))) from None
     remarks = lint(found)
     if inv.json:
         screen.document(

@@ -12,6 +12,8 @@ other mistake.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from interlock.policy import syntax
 from interlock.policy.agree import alike, comparable, constants, members, number, rescaled, times
 from interlock.policy.diagnostics import nearest
@@ -172,6 +174,15 @@ class _Checker:
             only_for(self.spot, tree, path, facts)
             return None
         missing = [prefix for prefix in path.optional if prefix not in facts.present]
+        gone = next((prefix for prefix in path.optional if prefix in facts.absent), None)
+        if missing and gone is not None:
+            self.spot.note(
+                "maybe_missing",
+                tree,
+                f"`{path.text}` is missing wherever this is read: the conditions before say that `{gone}` is absent",
+                f"read it where it is there: has({gone}) && ..., or leave this part out",
+            )
+            return None
         if missing:
             guard = path.text
             self.spot.note(
@@ -271,10 +282,9 @@ class _Checker:
         path = self._optional(at, facts, "has")
         if path is None:
             return None
-        there = Facts(facts.present | path.prefixes, facts.actions & path.having)
-        absent = facts
-        if path.sure:  # for these actions it is always there, so where it is absent the action is another
-            absent = Facts(facts.present, facts.actions - path.sure)
+        there = replace(facts, present=facts.present | path.prefixes, actions=facts.actions & path.having)
+        # For the actions of `sure` it is always there, so where it is absent the action is another.
+        absent = replace(facts, actions=facts.actions - path.sure, absent=facts.absent | {path.text})
         return Checked(presence(self.spot, path, facts), BOOL, there, absent)
 
     def _or_value(self, tree: syntax.Call, of: Expr, facts: Facts) -> Checked | None:
@@ -282,7 +292,7 @@ class _Checker:
         default = self.check(tree.arguments[0], facts)
         if path is None or default is None:
             return None
-        there = Facts(facts.present | path.prefixes, facts.actions & path.having)
+        there = replace(facts, present=facts.present | path.prefixes, actions=facts.actions & path.having)
         value = self._input(of, path, there)
         if value is None:
             return None
@@ -463,8 +473,8 @@ class _Checker:
         self._settled(tree, node, facts)
         name, other = (a, b) if isinstance(a, ActionName) else (b, a)
         if isinstance(name, ActionName) and isinstance(other, Const):
-            same = Facts(facts.present, facts.actions & {str(other.value)})
-            others = Facts(facts.present, facts.actions - {str(other.value)})
+            same = replace(facts, actions=facts.actions & {str(other.value)})
+            others = replace(facts, actions=facts.actions - {str(other.value)})
             return Checked(node, BOOL, *((same, others) if operator == "==" else (others, same)))
         return Checked(node, BOOL, facts, facts)
 
@@ -505,8 +515,8 @@ class _Checker:
         self._settled(tree, In(node, values), facts)
         if isinstance(node, ActionName) and isinstance(values, Consts):
             names = frozenset(str(value) for value in values.values)
-            there = Facts(facts.present, facts.actions & names)
-            return Checked(In(node, values), BOOL, there, Facts(facts.present, facts.actions - names))
+            there, rest = (replace(facts, actions=some) for some in (facts.actions & names, facts.actions - names))
+            return Checked(In(node, values), BOOL, there, rest)
         return Checked(In(node, values), BOOL, facts, facts)
 
     def _list(self, tree: syntax.Several, item: Checked | None, facts: Facts) -> Checked | None:

@@ -46,8 +46,7 @@ class PolicyErrors(DefinitionErrors):
 
     def __init__(self, diagnostics: Iterable[Diagnostic], remarks: Iterable[Diagnostic] = ()) -> None:
         self.diagnostics: tuple[Diagnostic, ...] = tuple(diagnostics)
-        self.remarks: tuple[Diagnostic, ...] = tuple(remarks)
-        super().__init__(self.diagnostics)
+        super().__init__(self.diagnostics, tuple(remarks))
 
 
 class Report:

@@ -85,6 +85,7 @@ class _Reader:
         self._report = report
         self._root = root
         self._fallbacks = fallbacks
+        self._ids: dict[str, int] = {}
         self._schema = self._read_schema(schema)
         # Without a schema the expressions are still read, so that mistakes of syntax are not found one run later.
         self._scope = Scope(self._schema or Schema({}), report)
@@ -101,7 +102,8 @@ class _Reader:
         tests: tuple[PolicyTest, ...] = ()
         cases = self._root.get("cases")
         if cases is not None and self._schema is not None:
-            tests = read_cases(self._report, cases, self._schema, tuple(rule.id for rule in rules))
+            # A rule with a mistake in it has its name all the same.
+            tests = read_cases(self._report, cases, self._schema, tuple(self._ids))
         size = sum(measure(tree)[1] for rule in rules for tree in (rule.when, rule.unless) if tree is not None)
         if size > POLICY_NODES_MAX:
             self._report.add("too_large", 0, f"the rules together have more than {POLICY_NODES_MAX} parts")
@@ -249,7 +251,6 @@ class _Reader:
             self._note("too_large", node, f"more than {RULES_MAX} rules")
             return ()
         rules: list[Rule] = []
-        ids: dict[str, int] = {}
         lowest: tuple[int, Outcome] = (0, "deny")
         for item in node:
             if not isinstance(item, Entries):
@@ -257,7 +258,7 @@ class _Reader:
                 continue
             rule_ = prose(self._report, item, "reason", RULE_KEYS)
             only_keys(self._report, rule_, RULE_KEYS, "a rule")
-            id_ = self._rule_id(rule_, ids)
+            id_ = self._rule_id(rule_)
             then = rule_.get("then")
             target = self._target(rule_, then, rule_.get("to"), OUTCOMES, "then")
             if target is not None and then is not None:
@@ -275,7 +276,8 @@ class _Reader:
                 rules.append(rule)
         return tuple(rules)
 
-    def _rule_id(self, item: Entries, ids: dict[str, int]) -> str:
+    def _rule_id(self, item: Entries) -> str:
+        ids = self._ids
         node = item.get("id")
         if node is None:
             self._report.add("shape", item.index, "a rule needs an `id`", "it is what records and explanations name")

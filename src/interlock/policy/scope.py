@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from interlock.policy.diagnostics import Report
 from interlock.policy.document import Scalar
@@ -14,18 +14,22 @@ from interlock.policy.tree import BOOL, FALSE, TRUE, ActionName, Const, Consts, 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known at a point of an expression: inputs that are present, actions that are possible."""
+    """What is known at a point of an expression: inputs that are present, actions that are possible.
+
+    absent    inputs that are not there. Only for what is said of a mistake: it permits nothing
+    """
 
     present: frozenset[str]
     actions: frozenset[str]
+    absent: frozenset[str] = frozenset()
 
     def both(self, other: Facts) -> Facts:
         """Where both hold."""
-        return Facts(self.present | other.present, self.actions & other.actions)
+        return Facts(self.present | other.present, self.actions & other.actions, self.absent | other.absent)
 
     def either(self, other: Facts) -> Facts:
         """Where at least one of them holds."""
-        return Facts(self.present & other.present, self.actions | other.actions)
+        return Facts(self.present & other.present, self.actions | other.actions, self.absent & other.absent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class Spot:
 def value(node: Const | Consts | Input | ActionName, facts: Facts) -> Checked:
     """A value that establishes nothing, except a constant condition: where `true` is false, nothing is possible."""
     if node in (TRUE, FALSE):
-        nowhere = Facts(facts.present, frozenset())
+        nowhere = replace(facts, actions=frozenset[str]())
         return Checked(node, BOOL, *((facts, nowhere) if node == TRUE else (nowhere, facts)))
     return Checked(node, Kind("list", item=node.kind) if isinstance(node, Consts) else node.kind, facts, facts)
 

@@ -67,9 +67,10 @@ def load_folder(path: str | Path, *, app: Automation[Any, Any] | None = None) ->
     `app` is the automation when the caller has already imported it (an embedding script); its module is used, not a
     second copy.
     """
-    loaded, problems = _survey(path, app)
+    remarks: list[Problem] = []
+    loaded, problems = _survey(path, app, remarks=remarks)
     if problems or loaded is None:
-        raise DefinitionErrors(sorted_problems(problems))
+        raise DefinitionErrors(sorted_problems(problems), sorted_problems(remarks))
     return loaded
 
 
@@ -106,8 +107,13 @@ def _survey(
     app: Automation[Any, Any] | None,
     *,
     readable: list[tuple[Folder, Definition, ReleaseSpec]] | None = None,
+    remarks: list[Problem] | None = None,
 ) -> tuple[Loaded | None, list[Problem]]:
-    """What can be loaded without effects. `readable` is given what effects are checked against, once that is known."""
+    """What can be loaded without effects.
+
+    `readable` is given what effects are checked against, once that is known; `remarks` what was seen in a policy that
+    cannot be loaded and is no mistake.
+    """
     folder = folder_of(path)
     if not folder.is_dir():
         return None, [
@@ -165,6 +171,8 @@ def _survey(
     try:
         policy = load_policy(policy_text, file=POLICY_FILE, schema=schema, fallbacks=tuple(definition.fallbacks))
     except DefinitionErrors as error:
+        if remarks is not None:
+            remarks += error.remarks
         return None, [*problems, *error.problems]
     loaded = Loaded(folder, definition, Wire(definition), schema, policy, spec, prompts, artefacts, modules)
     return loaded, problems

@@ -96,12 +96,16 @@ class Problem:
 
 
 class DefinitionErrors(InterlockError):
-    """An automation, its policy or its release cannot be loaded. Carries every problem found, in file order."""
+    """An automation, its policy or its release cannot be loaded. Carries every problem found, in file order.
+
+    remarks    what else was seen in the same run and keeps nothing from loading
+    """
 
     code = "definition"
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], remarks: Sequence[Problem] = ()) -> None:
         self.problems = tuple(problems)
+        self.remarks = tuple(remarks)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

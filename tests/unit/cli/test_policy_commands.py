@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from interlock.cli.root import run
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
 GOOD = """\
 policy: p
@@ -51,6 +54,21 @@ def test_prove_says_what_is_proved_and_ends_with_0(capsys: pytest.CaptureFixture
     assert code == 0
     assert "proved     never_large: never allowed for pay where proposal.amount > 100 (line 11)" in out
     assert out.rstrip().endswith("proved")
+
+
+def test_check_tells_mistakes_and_remarks_of_an_automations_policy_in_one_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "cheques"
+    shutil.copytree(EXAMPLES / "cheques", folder)
+    text = (folder / "policy.yaml").read_text(encoding="utf-8")
+    text = text.replace("when: proposal.amount == 0", "when: proposal.amount > 99000000").replace(
+        "when: case.frozen", "when: case.frosen"
+    )
+    (folder / "policy.yaml").write_text(text, encoding="utf-8")
+    assert run(["policy", "check", str(folder)]) == 1
+    said = capsys.readouterr().err
+    assert "this never holds" in said and "no field `frosen`" in said and "2 problems" in said
 
 
 @pytest.mark.usefixtures("folder")

@@ -88,8 +88,25 @@ CONDITIONS = [
     ("not_total", "«case.chargebacks * case.in_doubt» > 1", "known when the policy loads", "compute it"),
     ("maybe_missing", "«case.order.total» > 1", "may be missing (`case.order` is optional)", "has(case.order.total)"),
     ("maybe_missing", "has(case.order) && «case.order.delivered_at» < now", "may be missing", ".orValue"),
-    ("maybe_missing", "has(case.order) || «case.order.total» > 1", "may be missing", "has("),
-    ("maybe_missing", "!has(case.order) && «case.order.total» > 1", "may be missing", "has("),
+    (
+        "maybe_missing",
+        "has(case.order) || «case.order.total» > 1",
+        "is missing wherever this is read",
+        "has(case.order) &&",
+    ),
+    (
+        "maybe_missing",
+        "!has(case.order) && «case.order.total» > 1",
+        "say that `case.order` is absent",
+        "or leave this part out",
+    ),
+    (
+        "maybe_missing",
+        "has(case.order) ? true : «case.order.total» > 1",
+        "say that `case.order` is absent",
+        "has(case.order) &&",
+    ),
+    ("maybe_missing", "(has(case.order) || case.chargebacks > 1) && «case.order.total» > 1", "may be missing", "has("),
     ("maybe_missing", "«proposal.score» > 0.5", "may be missing", "has(proposal.score)"),
     ("not_for_action", "«proposal.amount» > 1", "only for refund, store_credit", "for: [refund, store_credit]"),
     ("not_for_action", "proposal.action != 'reply' && «proposal.amount» > 1", "also be close", "for:"),
@@ -218,6 +235,14 @@ invariants: {i: {never: allow, when: now > 1}}
             "unknown_value", "unknown_field", "unknown_key", "default_allow", "type",
         ]
     )  # fmt: skip
+
+
+def test_a_rule_with_a_mistake_has_its_name_all_the_same() -> None:
+    rules = "rules:\n  - {id: a, when: proposal.amont > 1, then: deny}\n"
+    cases = "cases: {base: {proposal: {action: refund}}, tests: [{name: t, expect: deny, by: [a]}, {name: u, expect: deny, by: [b]}]}\n"
+    codes = [(one.code, one.message) for one in findings(HEAD + rules + TAIL + cases, schema=REFUNDS)]
+    assert ("unknown_rule", "no rule is called `a`") not in codes
+    assert [message for _, message in codes if "no rule is called" in message] == ["no rule is called `b`"]
 
 
 def test_a_definition_used_twice_is_blamed_once() -> None:

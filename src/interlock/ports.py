@@ -377,6 +377,10 @@ class Store(Protocol):
         """Names of the workers that live now."""
         ...
 
+    def hosting(self) -> dict[str, frozenset[str]]:
+        """The workers that live now, each with the automations that it says it hosts (`tell`)."""
+        ...
+
     def declare_dead(self, worker: str, *, now: int) -> None:
         """Record a death on somebody's word, where the store cannot see it.
 

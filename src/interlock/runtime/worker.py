@@ -28,6 +28,7 @@ from interlock.runtime.dispatch import Dispatcher
 from interlock.runtime.hosted import Hosted
 from interlock.runtime.parcels import Parcel, contents, hand_out, slots_of
 from interlock.runtime.recent import Recent
+from interlock.runtime.sharing import Sharing
 from interlock.runtime.solo import take_solo
 from interlock.runtime.turns import Cycle, Guard, Taken, Unguarded, take_turns
 from interlock.vocabulary import limits
@@ -52,6 +53,19 @@ BACKOFF_FIRST_US = 20_000
 BACKOFF_MAX_US = 2_000_000
 """Pauses after the store was full or busy, and before a slot is looked at again that the store calls ready though
 nothing moves.
+"""
+
+
+CYCLES_PER_POLL = 10
+POLL_PAUSE_MAX_US = 1_000_000
+"""A worker whose transactions take long looks for others' work after ten of them, or a second: it has enough to do, and
+on a machine that is behind it would otherwise look with each, and take from the next worker what that one has just
+accepted.
+"""
+
+BUSY_PAUSE_US = 3_000
+"""How long to leave slots that another worker holds, where there is nothing else to do: about as long as its
+transaction lasts. Asking for them without a pause costs ten transactions for each that gets them.
 """
 
 
@@ -162,6 +176,9 @@ class Worker:
         self._outcomes: dict[int, list[Envelope]] = {}
         self._starved: dict[str, deque[int]] = {}
         self._stalled: dict[int, tuple[int, int]] = {}
+        # Slots with work that another worker held when they were asked for last.
+        self._held: set[int] = set()
+        self._sharing = Sharing(name)
         self._next_due: int | None = None
         self._next_poll = 0
         self._next_beat = 0
@@ -287,7 +304,8 @@ class Worker:
 
     async def _sleep(self) -> None:
         """Until there is something to do."""
-        if self._outcomes or (self._dirty and not self._stopping):
+        held = self._held
+        if self._outcomes.keys() - held or (self._dirty.keys() - held and not self._stopping):
             # Under load the loop never waits, but it must let calls begin and end.
             self._wake.clear()
             for _ in range(YIELDS):
@@ -298,6 +316,8 @@ class Worker:
             return
         now = self.clock.now()
         moments = [self._next_beat]
+        if self._held and (self._outcomes or not self._stopping):
+            moments.append(now + BUSY_PAUSE_US)
         if self._drained_by is not None:
             moments.append(self._drained_by)
         # A worker that drains looks for nothing new: those moments stay in the past, and waiting for one would be a
@@ -430,13 +450,16 @@ class Worker:
         return _Plan(slots, outcomes, (due or polled) and not stopping, self._next_beat <= now, now, cycle, parcels)
 
     def _restore(self, slots: Mapping[int, bool], outcomes: Mapping[int, list[Envelope]]) -> None:
-        """Nothing of this was committed: it is still to be done."""
+        """Nothing of this was committed: it is still to be done, at once."""
+        self._give_back(slots, outcomes)
+        self._wake.set()
+
+    def _give_back(self, slots: Mapping[int, bool], outcomes: Mapping[int, list[Envelope]]) -> None:
         for slot, look in slots.items():
             self._dirty[slot] = look or self._dirty.get(slot, False)
         for slot, envelopes in outcomes.items():
             if envelopes:
                 self._outcomes[slot] = envelopes + self._outcomes.get(slot, [])
-        self._wake.set()
 
     # --- on the store's thread
 
@@ -445,6 +468,7 @@ class Worker:
         if plan.beat:
             store.beat(self.name, now=plan.now)
             self._tell()
+            self._look_around()
             self._renew(plan.now)
         if plan.cycle.frozen:
             came.clock_accepted = clock_accepted_at(store.control()) > plan.now
@@ -452,7 +476,8 @@ class Worker:
         if plan.ready:
             hint = store.ready(now=plan.now, full=plan.cycle.full, hosted=plan.cycle.only)
             came.ready, came.next_due = hint.slots, hint.next_due
-            for slot in sorted(hint.slots):
+            own, late = self._sharing.split(hint.slots, plan.now)
+            for slot in own:
                 if slot in slots:
                     slots[slot] = True
                 elif self._is_stalled(slot, plan.now):
@@ -461,6 +486,9 @@ class Worker:
                     slots[slot] = True
                 else:
                     came.left.append(slot)
+            for slot in late:
+                if slot in slots or (len(slots) < SLOTS_PER_COMMIT_MAX and not self._is_stalled(slot, plan.now)):
+                    slots[slot] = True
         parcels = [parcel for parcel in plan.parcels if not parcel.refused()]
         if not slots and not parcels:
             return came
@@ -487,6 +515,7 @@ class Worker:
         self._store.join(self.name, now=now)
         self._told.clear()
         self._tell()
+        self._look_around()
 
     def _tell(self) -> None:
         """Let people who look see what this worker works on."""
@@ -494,6 +523,11 @@ class Worker:
         if hosts != self._told:
             self._store.tell(self.name, hosts)
             self._told = hosts
+
+    def _look_around(self) -> None:
+        """Who else works here. Without a poll there is nobody else by definition."""
+        if self._pace.poll is not None:
+            self._sharing.live(self._store.hosting(), self._hosted)
 
     def _is_stalled(self, slot: int, now: int) -> bool:
         stalled = self._stalled.get(slot)
@@ -513,11 +547,13 @@ class Worker:
             self._next_beat = plan.now + self._pace.ttl // 3
         if plan.ready:
             self._next_due = came.next_due
-            self._next_poll = plan.now + (self._pace.poll or 1)
+            took = self.clock.now() - plan.now
+            self._next_poll = plan.now + max(self._pace.poll or 1, min(CYCLES_PER_POLL * took, POLL_PAUSE_MAX_US))
             for slot in came.left:
                 self._dirty[slot] = True
+        self._held = came.busy
         for slot in came.busy:
-            self._restore({slot: plan.slots[slot]}, {slot: plan.outcomes.get(slot, [])})
+            self._give_back({slot: plan.slots[slot]}, {slot: plan.outcomes.get(slot, [])})
         self.tally.cycles += 1
         self.tally.outcomes += sum(len(plan.outcomes[slot]) for slot in plan.outcomes if slot not in came.busy)
         if came.clock_accepted:

@@ -339,6 +339,11 @@ class SqliteStore:
             known = workers.registered(db)
         return [name for name in known if not self._liveness.is_dead(name)]
 
+    def hosting(self) -> dict[str, frozenset[str]]:
+        with self._reading() as db:
+            known = workers.hosting(db)
+        return {name: hosts for name, hosts in known.items() if not self._liveness.is_dead(name)}
+
     def condition(self) -> Condition:
         alive = frozenset(self.workers())
         with self._reading() as db:

@@ -24,6 +24,7 @@ WORKER_BEAT = queries["worker_beat"]
 WORKER_HOSTS = queries["worker_hosts"]
 WORKER_DROP = queries["worker_drop"]
 WORKERS = queries["workers"]
+WORKERS_CONDITION = queries["workers_condition"]
 SLOTS_IN_DANGER = queries["slots_in_danger"]
 SLOT_SOLO = queries["slot_solo"]
 SLOT_TIMER_DUE = queries["slot_timer_due"]
@@ -50,6 +51,14 @@ def beat(db: Connection, worker: str, now: int) -> None:
 
 def tell(db: Connection, worker: str, hosts: Mapping[str, str]) -> None:
     db.execute(WORKER_HOSTS, (worker, codec.encode(dict(sorted(hosts.items()))).decode()))
+
+
+def hosting(db: Connection) -> dict[str, frozenset[str]]:
+    """Automations that each registered worker says it hosts."""
+    return {
+        worker: frozenset(codec.hosts(hosts.encode()))
+        for worker, _, _, hosts in db.execute(WORKERS_CONDITION)
+    }
 
 
 def leave(db: Connection, worker: str) -> None:

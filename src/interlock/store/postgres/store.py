@@ -341,6 +341,11 @@ class PostgresStore:
         with self._reading() as db:
             return [one.name for one in liveness.states(db, *self._silent) if not one.dead]
 
+    def hosting(self) -> dict[str, frozenset[str]]:
+        with self._reading() as db:
+            alive = {one.name for one in liveness.states(db, *self._silent) if not one.dead}
+            return {name: hosts for name, hosts in workers.hosting(db).items() if name in alive}
+
     def condition(self) -> Condition:
         alive = frozenset(self.workers())
         with self._reading() as db:

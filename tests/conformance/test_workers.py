@@ -215,3 +215,12 @@ def test_a_look_at_the_workers_says_what_each_has_in_hand(store: Any) -> None:
     store.tell("a", {})
     store.leave("a")
     assert [one.name for one in store.condition().at_work] == ["b"]
+
+
+def test_workers_that_live_say_what_they_host(store: Any) -> None:
+    store.join("a", now=1)
+    store.tell("a", {"cheques": "r2", "claims": "r7"})
+    store.join("b", now=2)
+    assert store.hosting() == {"a": {"cheques", "claims"}, "b": frozenset()}
+    store.leave("a")
+    assert store.hosting() == {"b": frozenset()}

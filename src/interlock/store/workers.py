@@ -55,10 +55,7 @@ def tell(db: Connection, worker: str, hosts: Mapping[str, str]) -> None:
 
 def hosting(db: Connection) -> dict[str, frozenset[str]]:
     """Automations that each registered worker says it hosts."""
-    return {
-        worker: frozenset(codec.hosts(hosts.encode()))
-        for worker, _, _, hosts in db.execute(WORKERS_CONDITION)
-    }
+    return {worker: frozenset(codec.hosts(hosts.encode())) for worker, _, _, hosts in db.execute(WORKERS_CONDITION)}
 
 
 def leave(db: Connection, worker: str) -> None:

@@ -14,9 +14,21 @@ from interlock.testing.checker.history import (
     BudgetRule,
     Call,
     History,
+    Lost,
     Rules,
     Submission,
     Violation,
 )
 
-__all__ = ["ActionRule", "Booking", "BudgetRule", "Call", "History", "Rules", "Submission", "Violation", "check"]
+__all__ = [
+    "ActionRule",
+    "Booking",
+    "BudgetRule",
+    "Call",
+    "History",
+    "Lost",
+    "Rules",
+    "Submission",
+    "Violation",
+    "check",
+]

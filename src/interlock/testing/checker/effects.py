@@ -57,7 +57,7 @@ def judge(history: History, story: Story) -> list[Violation]:
     for start in starts:
         by_key.setdefault(start.effect["key"], []).append(start)
     return [
-        *_calls(history, by_key),
+        *_calls(history, story, by_key),
         *_bookings(history, by_key),
         *_keys(history, by_key),
         *_permitted(history, story, starts),
@@ -72,10 +72,13 @@ def judge(history: History, story: Story) -> list[Violation]:
 # --- the books against the ledger
 
 
-def _calls(history: History, by_key: dict[str, list[Start]]) -> list[Violation]:
+def _calls(history: History, story: Story, by_key: dict[str, list[Start]]) -> list[Violation]:
     found: list[Violation] = []
     made: Counter[str] = Counter()
+    looked_for = _looked_for(story) if history.lost else frozenset[str]()
     for call in history.calls:
+        if history.forgotten(call.at) or (call.what == "check" and call.effect_key in looked_for):
+            continue
         starts = by_key.get(call.effect_key, [])
         durable = [start for start in starts if start.line.lsn <= call.durable.get(start.line.slot, 0)]
         where = (call.effect_key, call.action, f"at {call.at}")
@@ -94,15 +97,29 @@ def _calls(history: History, by_key: dict[str, list[Start]]) -> list[Violation]:
     return found
 
 
+def _looked_for(story: Story) -> frozenset[str]:
+    """Keys of effects that a restored store holds to be possibly done, though it knows of no start: it may look."""
+    return frozenset(
+        effect["key"]
+        for line in story.lines
+        for effect in line.after.get("effects", {}).values()
+        if effect.get("lost") and effect["status"] == "in_doubt"
+    )
+
+
 def _bookings(history: History, by_key: dict[str, list[Start]]) -> list[Violation]:
     """The outside did each thing once."""
     found: list[Violation] = []
     called = {(call.effect_key, call.action) for call in history.calls if call.what == "perform"}
     per_effect: Counter[tuple[CaseName, str]] = Counter()
     per_case: Counter[tuple[CaseName, str]] = Counter()
+    unrecorded: Counter[str] = Counter()
     for booking in history.bookings:
         where = (booking.effect_key, booking.action, f"at {booking.at}")
         starts = by_key.get(booking.effect_key, [])
+        if not starts and history.forgotten(booking.at):
+            unrecorded[booking.effect_key] += 1
+            continue
         if (booking.effect_key, booking.action) not in called or not starts:
             found.append(Violation(1, f"{booking.action} is in the books and nobody decided it", where))
             continue
@@ -114,6 +131,9 @@ def _bookings(history: History, by_key: dict[str, list[Start]]) -> list[Violatio
     for (case, local), times in per_effect.items():
         if times > 1:
             found.append(Violation(5, f"one effect took place {times} times", (effect_name(case, local),)))
+    for key, times in unrecorded.items():
+        if times > 1:
+            found.append(Violation(5, f"an effect that is not recorded took place {times} times", (key,)))
     for (case, action), times in per_case.items():
         rule = history.rules.actions.get(action)
         if times > 1 and rule is not None and rule.once_per_case:
@@ -316,14 +336,18 @@ def _outcomes(history: History, story: Story, by_key: dict[str, list[Start]]) ->
     """The ledger and the books agree on every effect that is settled. A person's word may be wrong and is not
     judged."""
     booked: set[tuple[CaseName, str]] = set()
-    for booking in history.bookings:
-        booked.update(start.owner for start in by_key.get(booking.effect_key, ()))
+    keys = {booking.effect_key for booking in history.bookings}
+    for key in keys:
+        booked.update(start.owner for start in by_key.get(key, ()))
     found: list[Violation] = []
     ended: dict[tuple[CaseName, str], str] = {}
     for line in story.lines:
         closed = line.after.get("closed", {})
         for local in line.before.get("effects", {}).keys() - line.after.get("effects", {}).keys():
             by_person = line.cause.get("body", {}).get("kind") == "resolve"
+            if line.before["effects"][local]["key"] in keys:
+                # A lost life may have done it under this key without a start in this record.
+                booked.add((line.case, local))
             ended[(line.case, local)] = "a person's word" if by_person else closed.get(local, "")
     for owner, how in ended.items():
         name = effect_name(*owner)

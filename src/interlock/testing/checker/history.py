@@ -19,7 +19,8 @@ MessageName = tuple[str, str, str, str]
 
 @dataclass(frozen=True)
 class Submission:
-    """One attempt to hand a message in. `receipt` "" means that no answer came: it may have been taken or not."""
+    """One attempt to hand a message in. `receipt` "" means that no answer came: it may have been taken or not.
+    `at`: when the answer came, or else when it was sent."""
 
     name: MessageName
     body: Any
@@ -88,6 +89,18 @@ class Rules:
 
 
 @dataclass(frozen=True)
+class Lost:
+    """A stretch of a run that no record remembers: the store was put back to a state of `since` and taken into use
+    again at `until`. What happened outside in between did happen; nothing of it may happen again."""
+
+    since: int
+    until: int
+
+    def covers(self, at: int) -> bool:
+        return self.since <= at <= self.until
+
+
+@dataclass(frozen=True)
 class History:
     """One run.
 
@@ -95,6 +108,7 @@ class History:
     cases      the stored records, as JSON bytes
     waiting    messages in the inbox at the end; quarantined: those set aside at the end
     settled    nothing was left to do when the run ended: whatever is still open then has been forgotten
+    lost       the stretch that a restored backup does not know of
     """
 
     rules: Rules
@@ -107,6 +121,11 @@ class History:
     waiting: tuple[MessageName, ...] = ()
     quarantined: tuple[MessageName, ...] = ()
     settled: bool = False
+    lost: Lost | None = None
+
+    def forgotten(self, at: int) -> bool:
+        """Whether what happened at this moment need not be in any record."""
+        return self.lost is not None and self.lost.covers(at)
 
 
 @dataclass(frozen=True)

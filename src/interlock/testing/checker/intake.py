@@ -28,7 +28,7 @@ def _receipts(history: History) -> list[Violation]:
         if submission.name[2].startswith(OWN):
             continue
         said = (submission.body, submission.occurred_at)
-        if submission.receipt == "accepted":
+        if submission.receipt == "accepted" and not history.forgotten(submission.at):
             if submission.name in accepted:
                 found.append(Violation(4, "one message was accepted twice", (_words(submission.name),)))
             accepted[submission.name] = said
@@ -45,7 +45,7 @@ def _once(history: History, story: Story) -> list[Violation]:
             found.append(Violation(4, f"one message was applied {times} times", (_words(name),)))
     places = _places(history, story)
     for submission in history.submitted:
-        if submission.receipt not in ("accepted", "duplicate"):
+        if submission.receipt not in ("accepted", "duplicate") or history.forgotten(submission.at):
             continue
         name = submission.name
         where = [place for place, names in places.items() if name in names]

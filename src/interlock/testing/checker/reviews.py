@@ -58,12 +58,12 @@ def _bound(history: History, story: Story, start: Start, name: str, review: Plai
             found.append(Violation(7, f"{principal} or {behalf or 'they'} approved twice for {group}", where))
         people[group] |= {principal}
         acting = approval.get("acting") or group
-        if acting not in review.get("handled", {}).get(group, (group,)):
-            found.append(Violation(7, f"{acting} approved for {group} and was not asked to", where))
         given = [line for line in verdicts if _gives(line, principal, acting) and line.lsn <= start.line.lsn]
         if not given:
             found.append(Violation(7, f"{principal} never approved for {group}", where))
             continue
+        if all(acting not in _asked(line, review["id"], group) for line in given):
+            found.append(Violation(7, f"{acting} approved for {group} and was not asked to", where))
         if all(line.cause["body"]["seen"] != review["seen"] for line in given):
             found.append(Violation(7, f"{principal} approved something else than was shown", where))
         if all(line.at >= review["expires_at"] for line in given):
@@ -77,6 +77,11 @@ def _bound(history: History, story: Story, start: Start, name: str, review: Plai
         if len(people.get(group["name"], ())) < needed:
             found.append(Violation(7, f"{group['name']} gave fewer approvals than {needed} different people", where))
     return found
+
+
+def _asked(line: Line, review: str, group: str) -> list[str]:
+    """Who could act for a group when this verdict came: whoever it is handed to later takes nothing back."""
+    return line.before.get("reviews", {}).get(review, {}).get("handled", {}).get(group, [group])
 
 
 def _is_verdict(line: Line, review: str) -> bool:

@@ -26,12 +26,12 @@ from interlock.runtime import control
 from interlock.runtime.worker import Notice, Pace
 from interlock.store.sqlite import SqliteStore, open_sqlite
 from interlock.testing.checker import ActionRule, BudgetRule, History, Rules, Submission, Violation, check
+from interlock.testing.records import records_of, waiting_in
 from interlock.testing.simulator import people
 from interlock.testing.simulator.faults import Crash, Dice, Faults, StoreFaults, faults_of
 from interlock.testing.simulator.process import Process, TurningInCircles, WallClock
 from interlock.testing.simulator.world import ADVISORS, OUTSIDE, Outside, SimulatedAdvisors
 from interlock.testing.time import START, ManualClock, VirtualLoop
-from interlock.vocabulary import canonical
 from interlock.vocabulary.errors import InterlockError
 from interlock.vocabulary.ids import BUDGETS
 
@@ -419,53 +419,32 @@ class Run:
     def _left(self) -> list[str]:
         left = [f"{one.command.id} {one.command.what}" for one in self._store.open_commands()]
         left += [f"quarantined {one.id}" for one in self._store.quarantine()]
-        left += [f"message {'/'.join(name)}" for name in self._inbox()]
+        left += [f"message {'/'.join(name)}" for name in waiting_in(self._store)]
         for record in self._store.cases(automation=self.release.name, status=None, after=None, limit=10_000):
             left += [f"review {record.key}/{name}" for name in record.reviews]
             left += [f"effect {record.key}/{effect.id} {effect.status}" for effect in record.effects.values()]
             left += [f"question {record.key}/{name}" for name in record.questions]
         return left
 
-    def _inbox(self) -> list[tuple[str, str, str, str]]:
-        """What waits in any slot and is not held back by a case in quarantine."""
-        found: list[tuple[str, str, str, str]] = []
-        for slot in range(SLOTS):
-            with self._store.units([slot], worker="judge", now=0) as units:
-                for due in units[0].messages(100_000):
-                    message = due.envelope
-                    if due.arrival is not None:
-                        found.append((message.automation, message.key, message.source, message.id))
-        return found
-
     async def _stop(self) -> None:
         for process in self._processes:
             if not process.dead:
                 process.worker.stop()
                 await process.task
-        self._waiting = tuple(self._inbox())
+        self._waiting = waiting_in(self._store)
 
     def history(self) -> History:
         """Everything the judge is given."""
-        store = self._store
-        records = [
-            record
-            for automation in (self.release.name, BUDGETS)
-            for record in store.cases(automation=automation, status=None, after=None, limit=100_000)
-        ]
+        stored = records_of(self._store, (self.release.name, BUDGETS))
         return History(
             rules=self.rules,
             submitted=tuple(self.submitted),
             calls=tuple(self.outside.calls),
             bookings=tuple(self.outside.bookings),
-            ledger={
-                slot: tuple((body, hash_) for _, body, hash_ in store.ledger(slot, after=0, limit=1_000_000))
-                for slot in range(SLOTS)
-            },
-            heads=store.heads(),
-            cases={(record.automation, record.key): canonical.encode(record) for record in records},
+            ledger=stored.ledger,
+            heads=stored.heads,
+            cases=stored.cases,
             waiting=self._waiting,
-            quarantined=tuple(
-                (one.case.automation, one.case.key, one.envelope.source, one.envelope.id) for one in store.quarantine()
-            ),
+            quarantined=stored.quarantined,
             settled=self._settled,
         )

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 
 from tests import postgres_server
 
-FOLDERS = ("unit", "properties", "scenarios", "conformance", "simulation", "acceptance", "docs")
+FOLDERS = ("unit", "properties", "scenarios", "conformance", "simulation", "acceptance", "faults", "docs")
 TESTS = Path(__file__).parent
 
 settings.register_profile(

@@ -129,8 +129,10 @@ def end(store: Store, *, principal: str, comment: str = "", nothing_lost: bool =
             store.accept(orders[first : first + PAGE], now=now)
         _mark(store, [], but=(RECOVERING,))
     else:
-        # Nothing that is accepted from now on happened earlier, as far as its sender says when it did.
-        _mark(store, [f"{RECOVERED}{now}"], but=(RECOVERING,))
+        # Nothing that is accepted from now on happened earlier, as far as its sender says when it did. A clock that is
+        # behind what the store has seen is not believed: events of the lost time would pass for new.
+        until = max(now, store.condition().newest)
+        _mark(store, [f"{RECOVERED}{until}"], but=(RECOVERING,))
     _record(store, life, "nothing_lost" if nothing_lost else "ended", "ended", principal, comment, now)
 
 

@@ -168,7 +168,8 @@ class Suite:
             return
         code = 1
         try:
-            place = self._places(run.store, folder, run.seed)
+            alone = run.boundary or run.hung
+            place = self._places(run.store, folder, 0 if alone else run.seed)
             if run.hung:
                 result = Hung(run.seed, place, folder).run()
             elif run.boundary:

@@ -16,9 +16,9 @@ from interlock.ports import Store
 from interlock.store.driver import StatementFaults
 from interlock.store.sqlite import open_sqlite
 from interlock.testing.simulator.faults import Dice
-
-SLOTS = 8
-"""Few, so that cases share slots and budgets lie beside them."""
+from tests.faults import postgres
+from tests.faults.accidents import drawn
+from tests.faults.sizes import SLOTS
 
 DISK_MB = 24
 """Size of the small disk that becomes full: room for a run many times over, soon filled by a ballast file."""
@@ -132,13 +132,20 @@ def can_mount(folder: Path) -> bool:
 def serving(names: Sequence[str], base: Path) -> Generator[Callable[[str, Path, int], Place]]:
     """What makes a place for a run: (store, folder, seed) -> place. Servers that the stores need live as long.
 
-    Every third seed of SQLite is given a small disk where one can be mounted.
+    A seed of SQLite that draws a full disk is given a small one, where one can be mounted.
     """
-    if "postgres" in names:
-        raise SystemExit("The suite has no PostgreSQL.")
     small = can_mount(base)
+    cluster = postgres.cluster() if "postgres" in names else None
 
     def make(name: str, folder: Path, seed: int) -> Place:
-        return SqlitePlace(folder, small=small and seed % 3 == 1)
+        if cluster is not None and name == "postgres":
+            own = bool(drawn(seed, postgres.OWN).has & {"kill_server", "stop_server"})
+            return postgres.PostgresPlace(folder, cluster, own=seed > 0 and own)
+        full = "disk_full" in drawn(seed, frozenset({"disk_full"})).has
+        return SqlitePlace(folder, small=small and full)
 
-    yield make
+    try:
+        yield make
+    finally:
+        if cluster is not None:
+            cluster.end()

@@ -57,7 +57,7 @@ class PostgresPlace:
     """A database of its own. `own`: on a server of its own."""
 
     name = "postgres"
-    excuses = frozenset[str]()
+    excuses = frozenset({"kill_server", "stop_server", "disconnect"})
 
     def __init__(self, folder: Path, cluster: Cluster, *, own: bool) -> None:
         self._name = folder.name

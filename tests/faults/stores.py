@@ -31,7 +31,7 @@ class Place(Protocol):
     breaks: frozenset[str]
     """What can be done to it: disk_full, restore, server_killed, server_stopped, disconnected."""
     excuses: frozenset[str]
-    """Accidents in which a process that works on it may end with an error: it is started again, and loses nothing."""
+    """Accidents in which a process may find no database to begin with. One that has begun must outlive all of them."""
 
     def make(self) -> None: ...
     def open(self, faults: StatementFaults | None = None) -> Store: ...
@@ -54,7 +54,7 @@ class SqlitePlace:
     """A file. `small`: on a tmpfs of a few megabytes, mounted for it, which a ballast file fills (root only)."""
 
     name = "sqlite"
-    excuses = frozenset[str]()
+    excuses = frozenset({"disk_full"})
 
     def __init__(self, folder: Path, *, small: bool = False) -> None:
         self._folder = folder / "database"

@@ -15,7 +15,7 @@ from tests.faults.plants import PLANTS
 
 ROOT = Path(__file__).parents[2]
 EVERYTHING = frozenset({"disk_full", "restore", "server_killed", "server_stopped", "disconnected"})
-STORES = ("sqlite",)
+STORES = ("sqlite", "postgres")
 
 
 def faults(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -20,8 +20,8 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -38,6 +38,7 @@ from interlock.runtime.watchdog import Watchdog
 from interlock.settings import Settings
 from interlock.testing.simulator import Faults
 from interlock.testing.simulator.faults import Dice
+from interlock.vocabulary.errors import StoreError
 from interlock.vocabulary.events import EventBody
 from tests.faults import advisors, judge, outside, people
 from tests.faults.accidents import ACTIVE_S, Accidents, drawn
@@ -71,6 +72,9 @@ SETTINGS = Settings(
 
 DEADLY = 98
 """Exit code of a process that a message has killed."""
+
+NOT_BEGUN = 75
+"""Exit code of a process that found no database to begin with. It is started again, as a supervisor would."""
 
 ENDS = {0, CRASHED, DEADLY, -signal.SIGKILL, -signal.SIGTERM}
 """How a process may end without anybody having to explain it."""
@@ -409,7 +413,8 @@ class World:
         lost_since = self.lost[0] if self.lost and self.lost[1] > self.lost[0] else 0
 
         async def everybody() -> None:
-            store, clock = self.place.open(hook), WorldClock(self.error)
+            with begins():
+                store, clock = self.place.open(hook), WorldClock(self.error)
             spawn = Pool("people", 1)
             door = Door(store, clock=clock, spawn=spawn, admitted=Admitted(10**6, 10**6, 0))
             town = people.Town(
@@ -473,8 +478,8 @@ class World:
         self.counts[f"{child.role}s ended"] += 1
         if code in ENDS:
             return
-        self.counts[f"{child.role}s ended with an error"] += 1
-        if self.accidents.has & self.place.excuses:
+        if code == NOT_BEGUN and self.accidents.has & self.place.excuses:
+            self.counts["begun without a database"] += 1
             return
         said = (self.folder / "log.txt").read_text()[-3_000:]
         self.broken.append(f"guarantee 4: a {child.role} ended with an error (exit code {code}): {said}")
@@ -498,13 +503,34 @@ class DeadlyWatchdog(Watchdog):
         return done
 
 
+@contextmanager
+def begins(begun: Callable[[], bool] = lambda: False) -> Generator[None]:
+    """A process that cannot even begin says so by its exit code. What has begun must outlive its database's troubles."""
+    try:
+        yield
+    except StoreError as error:
+        if begun():
+            raise
+        print(f"not begun: {error}", file=sys.stderr, flush=True)
+        os._exit(NOT_BEGUN)
+
+
 def work_as(place: Place, clock: WorldClock, hook: Boundaries, *, until_idle: bool = False) -> None:
     """Be `interlock run` on this place, on this clock and with this hook."""
     running.open_store = lambda url, slots: place.open(hook)  # type: ignore[assignment]
     running.load_release = lambda folder: workload()  # type: ignore[assignment]
     running.Watchdog = DeadlyWatchdog  # type: ignore[misc]
     running.SystemClock = lambda: clock  # type: ignore[assignment, misc]
-    running.run_worker("", [WORKLOAD], settings=SETTINGS, until_idle=until_idle)
+    real, begun = running.make_worker, False
+
+    def make_worker(*arguments: Any) -> Any:
+        nonlocal begun
+        begun = True
+        return real(*arguments)
+
+    running.make_worker = make_worker
+    with begins(lambda: begun):
+        running.run_worker("", [WORKLOAD], settings=SETTINGS, until_idle=until_idle)
 
 
 def _become(work: Callable[[], object], log: Path, role: str) -> NoReturn:

@@ -505,7 +505,7 @@ class DeadlyWatchdog(Watchdog):
 
 @contextmanager
 def begins(begun: Callable[[], bool] = lambda: False) -> Generator[None]:
-    """A process that cannot even begin says so by its exit code. What has begun must outlive its database's troubles."""
+    """A process that cannot begin says so by its exit code. What has begun must outlive its database's troubles."""
     try:
         yield
     except StoreError as error:

@@ -542,6 +542,13 @@ class CellStore:
     def workers(self) -> list[str]:
         return sorted({name for names in self._some(lambda cell: cell.workers()) for name in names})
 
+    def hosting(self) -> dict[str, frozenset[str]]:
+        found: dict[str, frozenset[str]] = {}
+        for cell in self._some(lambda cell: cell.hosting()):
+            for name, hosts in cell.items():
+                found[name] = found.get(name, frozenset()) | hosts
+        return found
+
     # --- control and releases
 
     def set_control(self, paused: Sequence[str], *, expected: int | None = None) -> Control:

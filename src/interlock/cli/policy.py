@@ -104,8 +104,15 @@ def test(inv: Invocation, file: str | None) -> None:
             }
         )
     else:
+        # An input that the base leaves out fails every test in the same words; they are said once.
+        reasons: dict[str, int] = {}
         for result in failed:
-            screen.text(f"{found.file}:{result.line}: {result.name}: {result.problem}")
+            reasons[result.problem] = reasons.get(result.problem, 0) + 1
+        for result in failed:
+            same = reasons.pop(result.problem, 0)
+            if same:
+                more = f" (and so for {same - 1} more test{'s' * (same > 2)})" if same > 1 else ""
+                screen.text(f"{found.file}:{result.line}: {result.name}: {result.problem}{more}")
         if not results:
             screen.notice(f"{found.name} has no tests. Write a `cases:` block: interlock init shows one.")
         else:

@@ -72,6 +72,21 @@ def test_check_tells_mistakes_and_remarks_of_an_automations_policy_in_one_run(
 
 
 @pytest.mark.usefixtures("folder")
+def test_what_fails_every_test_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    base = "cases:\n  base: {proposal: {action: pay, amount: 20}}\n  tests:\n"
+    tests = [f"    - {{name: t{n}, expect: allow}}\n" for n in range(3)]
+    odd = "    - {name: odd, with: {case.n: 8}, expect: allow}\n"
+    Path("tested.yaml").write_text(GOOD + base + "".join([*tests, odd]), encoding="utf-8")
+    code, out = said(capsys, "policy", "test", "tested.yaml")
+    assert code == 1
+    assert out.splitlines() == [
+        "tested.yaml:15: t0: the rules for pay read `case.n`, which is missing (and so for 2 more tests)",
+        "tested.yaml:18: odd: expected allow, got escalate:boss by odd",
+        "p: 0 of 4 tests passed",
+    ]
+
+
+@pytest.mark.usefixtures("folder")
 def test_prove_shows_the_input_that_breaks_an_invariant_and_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
     code, told = data(capsys, "policy", "prove", "wide.yaml")
     assert code == 1 and told["ok"] is False

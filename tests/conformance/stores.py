@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from interlock.store.cells import Cell, CellStore, Part, open_cells
 from interlock.store.postgres import PostgresStore, open_postgres
+from interlock.store.postgres.handshake import tables
 from interlock.store.sqlite import SqliteStore, open_sqlite
+from interlock.vocabulary.entry import GENESIS
+from interlock.vocabulary.facts import SEMANTICS
 from tests import postgres_server
 
 N_SLOTS = 8
@@ -42,14 +48,49 @@ def sqlite_file(place: Path, **options: Any) -> SqliteStore:
     return open_sqlite(place / "store.db", n_slots=N_SLOTS, **options)
 
 
-def postgres(place: Path, **options: Any) -> PostgresStore:
-    """A schema of the shared server's per place."""
-    return open_postgres(postgres_dsn(place), n_slots=N_SLOTS, **options)
+@dataclass
+class Schemas:
+    """Schemas of the shared server, each given to one place at a time, and emptied before the next one gets it.
+
+    Making the tables takes a hundred times as long as emptying them. What is made anew for each test, with everything
+    that can go wrong there, is in test_postgres_failures.py.
+    """
+
+    partitions: int
+    given: dict[Path, str] = field(default_factory=dict[Path, str])
+    turn: int = 0
+
+    def open(self, place: Path, **options: Any) -> PostgresStore:
+        if place not in self.given:
+            dsn = postgres_dsn(Path(f"{self.partitions} partitions, {self.turn % IN_TURN}"))
+            if self.turn >= IN_TURN:
+                empty(dsn)
+            self.given[place] = dsn
+            self.turn += 1
+        return open_postgres(self.given[place], n_slots=N_SLOTS, partitions=self.partitions, **options)
 
 
-def postgres_partitioned(place: Path, **options: Any) -> PostgresStore:
-    """Every table split by its slot, which stock PostgreSQL allows only where each key has the slot in it."""
-    return open_postgres(postgres_dsn(place), n_slots=N_SLOTS, partitions=3, **options)
+IN_TURN = 4
+"""Places that one test may have open at the same time."""
+
+
+def empty(dsn: str) -> None:
+    """Let a store be as it was made, with another incarnation. Nobody may have it open."""
+    plain, _, schema = dsn.rpartition("schema=")
+    with psycopg.connect(plain[:-1]) as connection:
+        connection.execute(f'SET search_path TO "{schema}"'.encode())
+        for statement in tables():
+            if statement.startswith("CREATE TABLE"):
+                table = statement.split()[2]
+                if table not in {"meta", "dictionaries"}:
+                    connection.execute(f"DELETE FROM {table}".encode())
+        incarnation = str(uuid.uuid4())
+        connection.execute("UPDATE meta SET incarnation = %s, semantics = %s", (incarnation, SEMANTICS))
+        connection.execute("INSERT INTO lives SELECT 1, incarnation, created, 'created', NULL FROM meta")
+        connection.execute(
+            "INSERT INTO slots (slot, head, semantics) SELECT n, %s, %s FROM generate_series(0, %s) AS n",
+            (GENESIS, SEMANTICS, N_SLOTS - 1),
+        )
 
 
 def postgres_dsn(place: Path) -> str:
@@ -64,7 +105,7 @@ def _database() -> str:
 
 
 PARTITIONED = frozenset({"test_units", "test_relay", "test_timers", "test_workers", "test_racing"})
-"""What is told apart by slot, between them: making sixty tables more for each test costs half a second."""
+"""What is told apart by slot, between them."""
 
 OF_CELLS = frozenset({"test_control", "test_eras", "test_racing", "test_reading", "test_relay"})
 """What differs between one database and several: lists, what concerns every slot, and what goes from one to another."""
@@ -83,7 +124,8 @@ def postgres_cells(place: Path, **options: Any) -> CellStore:
 IMPLEMENTATIONS = (
     Implementation("sqlite-memory", sqlite_memory, lasting=False),
     Implementation("sqlite-file", sqlite_file, lasting=True),
-    Implementation("postgres", postgres, lasting=True),
-    Implementation("postgres-partitioned", postgres_partitioned, lasting=True, only=PARTITIONED),
+    Implementation("postgres", Schemas(0).open, lasting=True),
+    # Every table split by its slot, which stock PostgreSQL allows only where each key has the slot in it.
+    Implementation("postgres-partitioned", Schemas(3).open, lasting=True, only=PARTITIONED),
     Implementation("postgres-cells", postgres_cells, lasting=True, only=OF_CELLS, several=True),
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from interlock.automation.definition import ActionType, Definition
 from interlock.automation.shape import Shape, shape_of
@@ -31,6 +31,10 @@ from interlock.policy.schema import (
 
 SCALE_MAX = 18
 PAYLOAD_REASON = "a picture or document is content, not a value to compare"
+
+
+Visible: TypeAlias = "tuple[tuple[str, Visible | None], ...]"
+"""The fields of a record that policies may read: worked out once, gone through for every decision."""
 
 
 def derive_schema(
@@ -60,23 +64,22 @@ def result_field(action: ActionType) -> Field:
     return _field({"type": shape_of(action.result.schema)}, frozenset(), "")
 
 
-def visible_fields(record: RecordType) -> tuple[tuple[str, RecordType | None], ...]:
-    """Names of a record's fields that policies may read, with the record where a field is one."""
+def visible_fields(record: RecordType) -> Visible:
+    """Names of a record's fields that policies may read, each with its own such fields where it is a record."""
     return tuple(
-        (name, field.type if isinstance(field.type, RecordType) else None)
+        (name, visible_fields(field.type) if isinstance(field.type, RecordType) else None)
         for name, field in record.fields.items()
         if not isinstance(field.type, InvisibleType)
     )
 
 
-def visible_part(record: RecordType, data: Mapping[str, Any]) -> dict[str, Any]:
+def visible_part(fields: Visible, data: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a record's plain data that policies may read. Nulls are absent."""
     seen: dict[str, Any] = {}
-    for name, field in record.fields.items():
+    for name, inner in fields:
         value = data.get(name)
-        if value is None or isinstance(field.type, InvisibleType):
-            continue
-        seen[name] = visible_part(field.type, value) if isinstance(field.type, RecordType) else value
+        if value is not None:
+            seen[name] = value if inner is None else visible_part(inner, value)
     return seen
 
 

@@ -169,12 +169,7 @@ class UserReducers:
 
     def facts(self, state: Data) -> Data:
         """The part of the state that policies may see."""
-        seen: Data = {}
-        for name, record in self._visible:
-            value = state.get(name)
-            if value is not None:
-                seen[name] = value if record is None else visible_part(record, value)
-        return seen
+        return visible_part(self._visible, state)
 
     # --- messages -----------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """The durable adapters behind the store port: one file per role, SQL as named text.
 
     sqlite      opens a database; its connections, transactions and errors; the only module that knows sqlite3
+    postgres    the same on PostgreSQL; the only package that knows psycopg
     handshake   makes the schema, and refuses a database that this program does not speak with
     door        takes messages in, once
     readiness   says which slots have work
@@ -13,6 +14,6 @@
     codec       stored bytes to frozen values and back
     driver      what the others know of a connection, and where the simulation can cut it
 
-The roles are functions over a connection; `sqlite` gives each call its transaction. A store for another engine keeps
-the codec and the protocol and brings its own SQL.
+The roles are functions over a connection; `sqlite` and `postgres` give each call its transaction. A statement that a
+role runs has one name and a text for each of the two.
 """

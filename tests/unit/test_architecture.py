@@ -63,7 +63,7 @@ def test_nothing_that_the_package_itself_imports_imports_the_package(interlock: 
 
 SHAPE = (
     "cli", "server", "gateway", "testing", "assembly", "settings",
-    "runtime", "runtime.worker", "ledger", "ledger.explain", "store", "store.postgres", "store.sqlite",
+    "runtime", "runtime.worker", "ledger", "ledger.explain", "ledger.export", "store", "store.postgres", "store.sqlite",
     "advisors", "advisors.chat", "advisors.endpoint", "advisors.provider", "actions", "actions.webhook",
     "releases", "automation", "ports",
     "kernel", "kernel.decide", "kernel.step", "policy", "policy.evaluate", "autonomy", "autonomy.labels",
@@ -76,6 +76,7 @@ EXTERNAL = {name for options in CONTRACTS.values() for name in options.get("forb
     "z3",
     "httpx2",
     "pydantic_ai",
+    "pyarrow",
 }
 
 PERMITTED = (
@@ -83,6 +84,7 @@ PERMITTED = (
     ("runtime.worker", "kernel.step"), ("runtime.worker", "ports"), ("store.sqlite", "ports"),
     ("store.sqlite", "sqlite3"), ("store.postgres", "psycopg"), ("policy.proof.smt", "z3"), ("cli", "policy.proof"),
     ("store.sqlite", "sqlite3"), ("advisors.endpoint", "httpx2"), ("advisors.provider", "pydantic_ai"),
+    ("ledger.export", "pyarrow"),
     ("advisors.chat", "vocabulary.ids"), ("kernel.step", "kernel.decide"), ("kernel.decide", "policy.evaluate"),
     ("automation", "kernel.step"), ("releases", "automation"), ("policy.evaluate", "vocabulary.verdict"),
     ("testing", "store.sqlite"), ("vocabulary.verdict", "vocabulary.ids"),
@@ -127,6 +129,7 @@ PLANTED = (
     ("proofs", "policy.evaluate", "policy.proof.smt"),
     ("http-client", "advisors.chat", "httpx2"),
     ("providers", "advisors.chat", "pydantic_ai"),
+    ("parquet", "ledger.explain", "pyarrow"),
     ("adapters", "cli", "store.sqlite"),
     ("adapters", "runtime.worker", "advisors.chat"),
 )  # fmt: skip

@@ -41,7 +41,13 @@ LISTED = 5
 LOG_BYTES_LARGE = 256_000_000
 """The log is written back at some 16 MB; one that is much larger is held open by a reader that never ends."""
 
-EXTRAS: dict[str, tuple[str, ...]] = {"demo": ("numpy", "sklearn"), "prove": ("z3",), "pydantic-ai": ("pydantic_ai",)}
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "demo": ("numpy", "sklearn"),
+    "export": ("pyarrow",),
+    "postgres": ("psycopg",),
+    "prove": ("z3",),
+    "pydantic-ai": ("pydantic_ai",),
+}
 """Extra -> what it brings, by import name."""
 
 

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from interlock.store.sqlite import SqliteStore, open_sqlite
+from interlock.assembly.address import MEMORY, Address, address, hiding
 from interlock.vocabulary import limits
-from interlock.vocabulary.errors import Refused
+from interlock.vocabulary.errors import NotFound, NotInstalled, Refused
 
-SQLITE = "sqlite:///"
-MEMORY = ":memory:"
-
-READ_ONLY = "?mode=ro"
-"""Behind a path: look, and write nothing, whatever the file's permissions would allow."""
-
-
-def place_of(text: str) -> tuple[str, bool]:
-    """The path in `sqlite:///PATH`, `PATH` or either with `?mode=ro` behind it, and whether it is only to be read."""
-    only = text.endswith(READ_ONLY)
-    return text.removesuffix(READ_ONLY).removeprefix(SQLITE), only
+if TYPE_CHECKING:
+    from interlock.ports import Store
+    from interlock.store.sqlite import SqliteStore
 
 
 def may_be_written(path: Path) -> bool:
@@ -27,39 +21,72 @@ def may_be_written(path: Path) -> bool:
     return os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK | os.X_OK)
 
 
-def open_to_read(url: str | Path) -> SqliteStore:
-    """An existing store for somebody who only looks: as it is where it may be written, otherwise read-only.
+def open_to_read(url: str | Path) -> Store:
+    """An existing store for somebody who only looks.
+
+    A file is opened as it is where it may be written, otherwise read-only. On PostgreSQL nothing is ever written, so a
+    role that may only select, and a standby, will do.
 
     Raises NotFound when there is none, and StoreError for one that cannot be used.
     """
-    text, only = place_of(str(url))
-    path = Path(text)
-    if only or (path.is_file() and not may_be_written(path)):
-        return open_sqlite(path, create=False, read_only=True)
+    where = address(url)
+    if where.postgres:
+        return _postgres(where, create=False, read_only=True)
+    if where.path is not None and (where.read_only or (where.path.is_file() and not may_be_written(where.path))):
+        return _sqlite(where.path, create=False, read_only=True)
     return open_store(url, create=False)
 
 
-def open_store(url: str | Path, *, create: bool = True, slots: int = limits.SLOTS) -> SqliteStore:
-    """Open `sqlite:///PATH` (from the current folder; `sqlite:////abs` is absolute), a plain path, or `:memory:`.
+def open_store(url: str | Path, *, create: bool = True, slots: int = limits.SLOTS) -> Store:
+    """Open `sqlite:///PATH` (from the current folder; `sqlite:////abs` is absolute), a plain path, `:memory:`, or
+    `postgresql://user@host/database?schema=NAME`, of which the database must exist and the tables are made.
 
     With `?mode=ro` behind it nothing is written, and whatever would be raises StoreReadOnly.
 
     `:memory:` ends with the process and so takes no irreversible actions (`succession.register`). `slots` is for a
-    store that is made now. Raises Refused for another scheme, NotFound when there is none and
-    `create` is False, and StoreError for one that cannot be used.
+    store that is made now. Raises Refused for another scheme, NotFound when there is none and `create` is False,
+    NotInstalled without the extra `postgres`, and StoreError for one that cannot be used.
     """
-    text, only = place_of(str(url))
-    if "://" in text:
-        scheme = text.partition("://")[0]
-        raise Refused(f"No store is called {scheme!r}.", code="bad_db", hint=f"Write {SQLITE}PATH, or a path.")
-    if not text:
-        raise Refused(f"{url!r} names no database.", code="bad_db", hint=f"Write {SQLITE}interlock.db, or a path.")
-    if text == MEMORY:
-        return open_sqlite(MEMORY, n_slots=slots)
-    path = Path(text)
-    if only:
-        return open_sqlite(path, create=False, read_only=True)
+    where = address(url)
+    if where.postgres:
+        return _postgres(where, create=create and not where.read_only, read_only=where.read_only, slots=slots)
+    if where.path is None:
+        return _sqlite(MEMORY, n_slots=slots)
+    path = where.path
+    if where.read_only:
+        return _sqlite(path, create=False, read_only=True)
     existing = path.is_file()
     if create and not existing and not path.parent.is_dir():
         raise Refused(f"There is no folder {path.parent}.", code="bad_db", hint="Make it first.")
-    return open_sqlite(path, n_slots=None if existing else slots, create=create)
+    return _sqlite(path, n_slots=None if existing else slots, create=create)
+
+
+def _sqlite(
+    path: Path | str, *, n_slots: int | None = None, create: bool = True, read_only: bool = False
+) -> SqliteStore:
+    from interlock.store.sqlite import open_sqlite
+
+    return open_sqlite(path, n_slots=n_slots, create=create, read_only=read_only)
+
+
+def driver_installed() -> None:
+    """Raises NotInstalled, with the extra to install."""
+    if find_spec("psycopg") is None:
+        raise NotInstalled(
+            "A database on PostgreSQL needs its driver, which is not installed.",
+            hint="pip install 'interlock[postgres]'",
+        )
+
+
+def _postgres(where: Address, *, create: bool, read_only: bool, slots: int | None = None) -> Store:
+    driver_installed()
+    from interlock.store.postgres import open_postgres
+
+    with hiding(where):
+        # How many slots a new store gets is the opener's say; one that exists keeps what it has.
+        try:
+            return open_postgres(where.text, n_slots=None, create=False, read_only=read_only)
+        except NotFound:
+            if not create:
+                raise
+        return open_postgres(where.text, n_slots=slots, create=True)

@@ -68,7 +68,7 @@ def ask(inv: Invocation, what: str, data: str | None, as_: str | None) -> None:
 @contextmanager
 def _store(inv: Invocation, *, needed: bool) -> Generator[Store]:
     """The database, to be read; without one, and where none is needed, an empty one that ends with the command."""
-    if needed or opening.database(inv).is_file():
+    if needed or opening.there(inv):
         with opening.to_read(inv) as store:
             yield store
         return

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from interlock.runtime.restoring import Doubt, Standing
 
 
+RESTORE_ELSEWHERE = "Put it back with pg_restore or from a base backup, then: interlock recover --begin."
+
+
 @command(
     name="backup",
     examples="""
@@ -30,6 +33,9 @@ def backup(inv: Invocation, file: Path) -> None:
 
     Workers go on meanwhile. The file is checked and on the disk when the command returns. It can be read like any
     database; to work on it, `interlock restore` it. A copy made by other means may be no state that there ever was.
+
+    A database on PostgreSQL becomes a SQLite file too: to look at, and to go on with elsewhere. To have it back on
+    PostgreSQL, use the server's own backups (docs/howto/postgresql.md).
     """
     with opening.to_read(inv) as store:
         store.backup(str(file))
@@ -63,7 +69,7 @@ def restore(inv: Invocation, file: Path, replace: bool, as_: str | None, comment
 
     if not file.is_file():
         raise NotFound(f"There is no backup at {file}.", code="no_backup")
-    target = opening.database(inv)
+    target = opening.file(inv, RESTORE_ELSEWHERE)
     done = restore_to(
         file, target, replace=replace, principal=opening.principal(as_), comment=comment, now=opening.now()
     )

@@ -42,10 +42,12 @@ def demo(inv: Invocation, folder: str | None, cheques: int | None, seed: int | N
     from interlock.demo.run import run_demo
     from interlock.demo.show import progress_on, show_summary
 
-    db = opening.database(inv) if inv.db_given else DATABASE
+    given = opening.database(inv) if inv.db_given else None
+    db = given.url if given is not None else DATABASE
+    beside = FOLDER if given is None or given.path is None else _beside(given.path)
     with progress_on(Console(stderr=True, quiet=inv.json)) as tell:
         summary = run_demo(
-            db=db, folder=Path(folder) if folder else _beside(db), cheques=cheques, seed=seed, fresh=fresh, tell=tell
+            db=db, folder=Path(folder) if folder else beside, cheques=cheques, seed=seed, fresh=fresh, tell=tell
         )
     if inv.json:
         screen.document(summary.to_data())

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -25,15 +25,14 @@ from interlock.vocabulary.errors import NotFound, Refused
 from interlock.vocabulary.ids import OWN, CaseId
 
 if TYPE_CHECKING:
+    from interlock.assembly.address import Address
     from interlock.automation.sealing import Keeper
     from interlock.automation.wire import Wire
     from interlock.ports import Store
     from interlock.releases import Loaded, Release
 
-SQLITE = "sqlite:///"
 
-READ_ONLY = "?mode=ro"
-"""Behind a database's name: look at it and write nothing."""
+Opened = TypeVar("Opened")
 
 
 def now() -> int:
@@ -41,17 +40,28 @@ def now() -> int:
     return time.time_ns() // 1_000
 
 
-def database(inv: Invocation) -> Path:
-    """The file that --db names."""
-    text = inv.db.removesuffix(READ_ONLY).removeprefix(SQLITE)
-    if "://" in text:
-        scheme = text.partition("://")[0]
-        raise Refused(
-            f"No store is called {scheme!r}.", code="bad_db", hint=f"Write {SQLITE}PATH or the path of a SQLite file."
-        )
-    if not text or text == ":memory:":
-        raise Refused(f"--db {inv.db!r} names no file.", code="bad_db", hint=f"Write {SQLITE}interlock.db or a path.")
-    return Path(text)
+def database(inv: Invocation) -> Address:
+    """The database that --db names."""
+    from interlock.assembly.address import HINT, MEMORY, address
+
+    found = address(inv.db)
+    if found.text == MEMORY:
+        raise Refused(f"--db {inv.db!r} names no file.", code="bad_db", hint=HINT)
+    return found
+
+
+def file(inv: Invocation, otherwise: str) -> Path:
+    """The file that --db names, for what can be done with files only. `otherwise`: what to do on another store."""
+    found = database(inv)
+    if found.path is None:
+        raise Refused(f"{found.shown} is no file.", code="no_file", hint=otherwise)
+    return found.path
+
+
+def there(inv: Invocation) -> bool:
+    """Whether there may be a database to look at. A server is only asked when it is opened."""
+    found = database(inv)
+    return found.path is None or found.path.is_file()
 
 
 @contextmanager
@@ -59,11 +69,9 @@ def store(inv: Invocation, *, create: bool = False) -> Generator[Store]:
     """The store, closed when the block ends. Without `create` it must exist: looking at nothing helps nobody."""
     from interlock.assembly import open_store
 
-    path = database(inv)
-    if not create:
-        _must_exist(path)
-    screen.sealed_as(_showing(inv, path))
-    with closing(open_store(_url(inv, path))) as opened:
+    where = database(inv)
+    screen.sealed_as(_showing(inv, where))
+    with closing(existing(where, lambda _: open_store(where.url, create=create), needed=not create)) as opened:
         yield opened
 
 
@@ -72,26 +80,29 @@ def to_read(inv: Invocation) -> Generator[Store]:
     """The store for a command that only looks. One that this user may not write is opened read-only."""
     from interlock.assembly import open_to_read
 
-    path = database(inv)
-    _must_exist(path)
-    screen.sealed_as(_showing(inv, path))
-    with closing(open_to_read(_url(inv, path))) as opened:
+    where = database(inv)
+    screen.sealed_as(_showing(inv, where))
+    with closing(existing(where, lambda _: open_to_read(where.url))) as opened:
         yield opened
 
 
-def _must_exist(path: Path) -> None:
-    if not path.is_file():
-        raise StoreMissing(
-            f"There is no database at {path}.",
-            hint="Name it with --db or INTERLOCK_DB; `interlock submit` and `interlock run` make one.",
-        )
+def existing(where: Address, open_it: Callable[[Address], Opened], *, needed: bool = True) -> Opened:
+    """What `open_it` opens. Raises StoreMissing if there is no database and one is needed."""
+    if needed and where.path is not None and not where.path.is_file():
+        raise _missing(f"There is no database at {where.path}.")
+    try:
+        return open_it(where)
+    except NotFound as error:
+        raise _missing(error.message) from error
 
 
-def _url(inv: Invocation, path: Path) -> str:
-    return f"{SQLITE}{path}{READ_ONLY if inv.db.endswith(READ_ONLY) else ''}"
+def _missing(message: str) -> StoreMissing:
+    return StoreMissing(
+        message, hint="Name it with --db or INTERLOCK_DB; `interlock submit` and `interlock run` make one."
+    )
 
 
-def _showing(inv: Invocation, path: Path) -> Callable[[str], str]:
+def _showing(inv: Invocation, where: Address) -> Callable[[str], str]:
     """How sealed values of this database are shown, also after the command has closed it.
 
     A store is opened for it when there is something to look up, which most databases never have.
@@ -102,17 +113,17 @@ def _showing(inv: Invocation, path: Path) -> Callable[[str], str]:
         if not found:
             from interlock.runtime.vault import Showing
 
-            found.append(Showing(_until_the_end(inv, path, read=True), unsealed=inv.unseal))
+            found.append(Showing(_until_the_end(where, read=True), unsealed=inv.unseal))
         return found[0](token)
 
     return show
 
 
-def _until_the_end(inv: Invocation, path: Path, *, read: bool) -> Store:
+def _until_the_end(where: Address, *, read: bool) -> Store:
     """A store that is closed when the command has ended."""
     from interlock.assembly import open_store, open_to_read
 
-    opened = open_to_read(_url(inv, path)) if read else open_store(_url(inv, path))
+    opened = open_to_read(where.url) if read else open_store(where.url)
 
     def close() -> None:
         screen.sealed_as(None)
@@ -140,7 +151,7 @@ class _LateKeeper:
         if self._keeper is None:
             from interlock.runtime.vault import StoreKeeper
 
-            self._keeper = StoreKeeper(_until_the_end(self._inv, database(self._inv), read=False), now=now)
+            self._keeper = StoreKeeper(_until_the_end(database(self._inv), read=False), now=now)
         return self._keeper.open(case, subjects)
 
 

@@ -118,7 +118,8 @@ def common(*, db: bool, app: bool) -> list[click.Option]:
             metavar="URL",
             envvar="INTERLOCK_DB",
             hidden=not db,
-            help="The database: sqlite:///PATH or a path; ?mode=ro behind it only reads. "
+            help="The database: a path, sqlite:///PATH or postgresql://USER@HOST/DATABASE; ?mode=ro behind it only "
+            "reads. "
             f"[env INTERLOCK_DB; default {DEFAULT_DB}]",
         ),
         click.Option(

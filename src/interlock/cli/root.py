@@ -80,6 +80,8 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("clock", "control", "Accept a jump of the machine's clock."),
             ("erase", "erasing", "Erase a person: nobody can read their personal data again."),
             ("doctor", "doctor", "Say what is installed, configured, slow and stuck, and what to do about it."),
+            ("workers", "workers", "Show who works here: since when, on which releases, with which calls in hand."),
+            ("db", "database", "The database itself: how it is, its layout, exports of its ledger."),
             ("backup", "backups", "Write one consistent state of the database to a new file."),
             ("restore", "backups", "Make the database of a backup, in recovery mode."),
             ("recover", "backups", "Show or end the recovery of a database that was put back to an earlier state."),

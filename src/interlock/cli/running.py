@@ -68,11 +68,12 @@ def run(inv: Invocation, folders: tuple[str, ...], until_idle: bool, no_supervis
         return
     from interlock.runtime.supervisor import supervise
 
-    arguments = ["run", *chosen, "--db", inv.db]
+    arguments = ["run", *chosen]
     arguments += ["--until-idle"] * until_idle + ["--quiet"] * quiet + ["--json"] * inv.json + ["--debug"] * inv.debug
     code = supervise(
         [sys.executable, "-m", "interlock.cli", *arguments],
-        env={**os.environ, CHILD: str(os.getpid())},
+        # In the environment, which other users of the machine cannot read: it may hold a password.
+        env={**os.environ, CHILD: str(os.getpid()), "INTERLOCK_DB": inv.db},
         report=screen.warning,
         deaths_max=DEATHS_MAX if until_idle else None,
     )
@@ -90,12 +91,12 @@ def _work(inv: Invocation, folders: tuple[str, ...], *, until_idle: bool, quiet:
     from interlock.settings import from_environment
 
     line = StatusLine(quiet=quiet or inv.json)
-    path = opening.database(inv)
+    where = opening.database(inv)
     if not quiet and not inv.json:
-        screen.notice(f"Working on {', '.join(folders)} in {path}; Ctrl-C ends it.")
+        screen.notice(f"Working on {', '.join(folders)} in {where.shown}; Ctrl-C ends it.")
     started = time.monotonic()
     ended = run_worker(
-        f"{opening.SQLITE}{path}",
+        where.url,
         folders,
         settings=from_environment(os.environ),
         until_idle=until_idle,

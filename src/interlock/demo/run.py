@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from interlock.assembly import Interlock
+from interlock.assembly.address import address
 from interlock.assembly.running import work_left
 from interlock.demo import judge, world
 from interlock.demo.record import read_record
@@ -58,7 +59,7 @@ def silent(stage: str, done: int, total: int) -> None:
 
 def run_demo(
     *,
-    db: Path = DATABASE,
+    db: str | Path = DATABASE,
     folder: Path = FOLDER,
     cheques: int | None = None,
     seed: int | None = None,
@@ -76,7 +77,7 @@ def run_demo(
     started = time.monotonic()
     tell(WRITING, 0, 1)
     world.digits()  # refuses politely before anything is made
-    workspace = open_workspace(db, folder, cheques=cheques, seed=seed, fresh=fresh)
+    workspace = open_workspace(address(db), folder, cheques=cheques, seed=seed, fresh=fresh)
     tell(WRITING, 1, 1)
     tell(TEACHING, 0, 1)
     release = load_release(workspace.automation)
@@ -87,7 +88,7 @@ def run_demo(
 async def _run(workspace: Workspace, release: Release, tell: Tell, started: float) -> Summary:
     written = workspace.written()
     waves: tuple[world.Wave, ...] = ("morning", "afternoon")
-    async with Interlock.open(workspace.db) as il:
+    async with Interlock.open(workspace.db.url) as il:
         _belongs(workspace, il.store)
         await il.blocking(lambda store: _store_scans(store, workspace))
         il.host(release)
@@ -125,7 +126,7 @@ def _belongs(workspace: Workspace, store: Store) -> None:
         return
     if incarnation or store.releases():
         raise Refused(
-            f"{workspace.db} is not the database of the demonstration in {workspace.folder}.",
+            f"{workspace.db.shown} is not the database of the demonstration in {workspace.folder}.",
             code="demo_exists",
             hint="Choose another one with --db, or start anew with --fresh.",
         )

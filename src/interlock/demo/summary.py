@@ -317,7 +317,7 @@ def _next(
     command: str,
 ) -> tuple[Next, ...]:
     """Commands to try, with ids of this very run."""
-    db = f"--db {shlex.quote(str(workspace.db))}"
+    db = f"--db {shlex.quote(workspace.db.shown)}"
     steps: list[Next] = []
 
     def step(what: str, shows: str) -> None:

@@ -27,6 +27,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from interlock.assembly.address import Address
 from interlock.demo import world
 from interlock.demo.world import Written
 from interlock.vocabulary.errors import Refused
@@ -42,7 +43,7 @@ AUTOMATION = Path(__file__).parent / "cheques"
 class Workspace:
     """Where one demonstration lives, and which one it is."""
 
-    db: Path
+    db: Address
     folder: Path
     cheques: int
     seed: int
@@ -81,7 +82,7 @@ class Workspace:
 
 
 def open_workspace(
-    db: Path, folder: Path, *, cheques: int | None = None, seed: int | None = None, fresh: bool = False
+    db: Address, folder: Path, *, cheques: int | None = None, seed: int | None = None, fresh: bool = False
 ) -> Workspace:
     """Make the folder, or find the one of an interrupted demonstration.
 
@@ -158,14 +159,14 @@ def _passport(folder: Path) -> dict[str, Any]:
     return passport
 
 
-def _refuse_others(db: Path, folder: Path, passport: Mapping[str, Any]) -> None:
+def _refuse_others(db: Address, folder: Path, passport: Mapping[str, Any]) -> None:
     if folder.exists() and not passport and not _half_made(folder):
         raise Refused(
             f"{folder} exists and is no demonstration.", code="demo_exists", hint="Choose another folder with --dir."
         )
-    if db.exists() and not passport:
+    if db.path is not None and db.path.exists() and not passport:
         raise Refused(
-            f"{db} exists, but {folder} does not: it is not this demonstration's database.",
+            f"{db.shown} exists, but {folder} does not: it is not this demonstration's database.",
             code="demo_exists",
             hint="Choose another one with --db, or overwrite it with --fresh.",
         )
@@ -183,13 +184,23 @@ def _half_made(folder: Path) -> bool:
     }
 
 
-def _remove(db: Path, folder: Path) -> None:
+def _remove(db: Address, folder: Path) -> None:
+    if db.path is None:
+        raise Refused(
+            f"--fresh does not remove {db.shown}: others may have their tables there.",
+            code="demo_exists",
+            hint="Drop its schema yourself, or name another one: ?schema=demo2, with --dir for its folder.",
+        )
     if folder.exists():
         if not (folder / "demo.json").exists() and not _half_made(folder):
             raise Refused(
                 f"{folder} is no demonstration; --fresh does not remove it.", code="demo_exists", hint="Choose --dir."
             )
         shutil.rmtree(folder)
+    _remove_file(db.path)
+
+
+def _remove_file(db: Path) -> None:
     if db.exists():
         with db.open("rb") as file:
             head = file.read(16)

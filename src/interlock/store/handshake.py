@@ -12,12 +12,12 @@ INVARIANT: a migration is all or nothing, and none begins while a worker of an o
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from interlock.store import lives
 from interlock.store.driver import Connection
-from interlock.store.sql import migrations, queries, schema
+from interlock.store.sql import migration_names, migrations, queries, schema
 from interlock.vocabulary.entry import GENESIS
 from interlock.vocabulary.errors import StoreCorrupt, StoreError, StoreVersion
 from interlock.vocabulary.facts import SEMANTICS
@@ -42,6 +42,41 @@ class Meta:
     semantics: int
     n_slots: int
     incarnation: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One migration: the layout that it leads to, what it is about, and its statements."""
+
+    number: int
+    about: str
+    statements: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which layout a database has, which one this program speaks, and what lies between."""
+
+    found: int
+    speaks: int
+    steps: tuple[Step, ...]
+
+
+def layout(db: Connection, path: str) -> Layout:
+    """What a migration would do. Raises StoreCorrupt for a file of somebody else."""
+    if _pragma(db, "application_id") != APPLICATION:
+        raise StoreCorrupt(f"{path} is a SQLite database, but not of interlock.", hint="Name another file.")
+    found = _pragma(db, "user_version")
+    return Layout(found, SCHEMA, steps(found, SCHEMA, migrations, migration_names))
+
+
+def steps(
+    found: int, speaks: int, statements: Mapping[int, tuple[str, ...]], names: Mapping[int, str]
+) -> tuple[Step, ...]:
+    """From the layout that was found to the one that is spoken; none from one that is newer or unknown."""
+    if found < FIRST:
+        return ()
+    return tuple(Step(number, names[number], statements[number]) for number in range(found + 1, speaks + 1))
 
 
 def is_new(db: Connection) -> bool:

@@ -17,7 +17,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -145,6 +145,18 @@ def open_sqlite(
         raise
     caps = Caps(meta.n_slots, durability or ("lazy" if name == MEMORY else "fsync"), "database", meta.incarnation)
     return SqliteStore(name, writer, reader, caps, dictionaries, liveness, faults)
+
+
+def sqlite_layout(path: str | Path) -> handshake.Layout:
+    """Which layout a file has, and what opening it would do about that. Changes nothing.
+
+    Raises NotFound, and StoreError for a file that cannot be read.
+    """
+    name = str(path)
+    if not Path(name).is_file():
+        raise NotFound(f"There is no database at {name}.", hint="Check the path.")
+    with closing(_connect_read_only(name, BUSY_MS)) as reader, _translated(name):
+        return handshake.layout(reader, name)
 
 
 class SqliteStore:

@@ -182,7 +182,7 @@ def test_an_interlock_that_is_not_open_says_so():
         Interlock.open(":memory:").picture(b"")
 
 
-@pytest.mark.parametrize("url", ["postgresql:///x", "sqlite:///", "", "redis://x"])
+@pytest.mark.parametrize("url", ["mysql:///x", "sqlite:///", "", "redis://x"])
 def test_a_store_that_does_not_exist_is_refused(url):
     with pytest.raises(Refused):
         open_store(url)

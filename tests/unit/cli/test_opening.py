@@ -26,10 +26,10 @@ def invocation(db: str | None) -> Invocation:
     ],
 )
 def test_databases(given: str | None, path: str) -> None:
-    assert opening.database(invocation(given)) == Path(path)
+    assert opening.database(invocation(given)).path == Path(path)
 
 
-@pytest.mark.parametrize("given", ["postgresql:///x", "sqlite:///", ":memory:"])
+@pytest.mark.parametrize("given", ["mysql:///x", "sqlite:///", ":memory:"])
 def test_what_is_no_database_is_refused(given: str) -> None:
     with pytest.raises(Refused) as refused:
         opening.database(invocation(given))

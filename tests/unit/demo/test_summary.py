@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from interlock.assembly.address import address
 from interlock.demo.judge import Books, Transfer
 from interlock.demo.record import Recorded
 from interlock.demo.show import show_summary
@@ -57,7 +58,7 @@ def compute(tmp_path: Path) -> Callable[..., Summary]:
         recorded = Recorded(cases={record.key: record for record in cases}, **more)
         for decision in decisions:
             recorded.decisions[decision.proposal.args["cheque"]].append(decision)
-        workspace = Workspace(tmp_path / "a.db", tmp_path / "demo", len(truth), 7, resumed=False)
+        workspace = Workspace(address(tmp_path / "a.db"), tmp_path / "demo", len(truth), 7, resumed=False)
         by_cheque = {one.cheque: one for one in truth}
         books = Books(tuple(transfers), (), ())
         return summarise(workspace, by_cheque, books, recorded, REASONS, leader="svm", events=9, seconds=1.0)

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from interlock.assembly.address import address
 from interlock.demo.workspace import Workspace, open_workspace
 from interlock.vocabulary.errors import Refused
 
 
 def opened(tmp_path: Path, **more: object) -> Workspace:
-    return open_workspace(tmp_path / "a.db", tmp_path / "demo", **more)  # type: ignore[arg-type]
+    return open_workspace(address(tmp_path / "a.db"), tmp_path / "demo", **more)  # type: ignore[arg-type]
 
 
 def test_it_is_made_once_and_found_again(tmp_path: Path) -> None:
@@ -49,7 +50,8 @@ def test_a_database_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="--fresh"):
         opened(tmp_path)
     assert db.read_bytes().endswith(b"work")
-    assert not opened(tmp_path, cheques=3, fresh=True).db.exists()
+    opened(tmp_path, cheques=3, fresh=True)
+    assert not db.exists()
 
 
 def test_a_file_that_is_no_database_is_not_removed_even_when_asked(tmp_path: Path) -> None:
@@ -72,7 +74,7 @@ def test_fresh_starts_anew(tmp_path: Path) -> None:
     (tmp_path / "a.db").write_bytes(b"SQLite format 3\0")
     new = opened(tmp_path, cheques=4, seed=9, fresh=True)
     assert (new.cheques, new.seed, new.resumed) == (4, 9, False)
-    assert not old.db.exists()
+    assert old.db == new.db and not (tmp_path / "a.db").exists()
 
 
 def test_the_database_it_belongs_to_is_remembered(tmp_path: Path) -> None:

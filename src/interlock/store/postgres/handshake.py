@@ -17,12 +17,12 @@ import uuid
 from collections.abc import Collection, Sequence
 
 from interlock.store import lives
-from interlock.store.handshake import Meta, agree, agree_slots, take_over
+from interlock.store.handshake import Layout, Meta, agree, agree_slots, steps, take_over
 from interlock.store.packing import Packing, known_packing, packing
 from interlock.store.postgres.link import SessionLink
 from interlock.store.postgres.liveness import states
 from interlock.store.postgres.session import Session
-from interlock.store.sql import postgres_migrations, postgres_schema, queries
+from interlock.store.sql import postgres_migration_names, postgres_migrations, postgres_schema, queries
 from interlock.vocabulary.entry import GENESIS
 from interlock.vocabulary.errors import NotFound, StoreCorrupt, StoreError, StoreReadOnly, StoreVersion
 from interlock.vocabulary.facts import SEMANTICS
@@ -65,10 +65,7 @@ def prepare(
             make(session, n_slots=n_slots, partitions=partitions, program=program, now=now, slots=slots)
         session.shout("COMMIT")
     if _is_new(session, where):
-        raise NotFound(
-            f"There is no database of interlock at {where}.",
-            hint="Check the name and the schema, or create one with `interlock init`.",
-        )
+        raise _not_there(where)
     if not link.read_only and 0 < _layout(session) < LAYOUT:
         session.shout(f"BEGIN; {LOCK.format(schema=schema)}")
         migrate(session, where, silent)
@@ -84,6 +81,14 @@ def prepare(
     dictionaries = packing(session)
     session.shout("COMMIT")
     return meta, dictionaries
+
+
+def layout(session: Session, link: SessionLink) -> Layout:
+    """What a migration would do. Raises NotFound, and StoreCorrupt for tables of somebody else."""
+    if _is_new(session, link.where):
+        raise _not_there(link.where)
+    found = _layout(session)
+    return Layout(found, LAYOUT, steps(found, LAYOUT, postgres_migrations, postgres_migration_names))
 
 
 def make(
@@ -175,6 +180,13 @@ def _is_new(session: Session, where: str) -> bool:
             hint="Name another database, or a schema of its own: ?schema=interlock",
         )
     return not there
+
+
+def _not_there(where: str) -> NotFound:
+    return NotFound(
+        f"There is no database of interlock at {where}.",
+        hint="Check the name and the schema, or create one with `interlock init`.",
+    )
 
 
 def _has_schema(session: Session) -> bool:

@@ -34,7 +34,14 @@ def named(dsn: str) -> Name:
     schema = PUBLIC
     conninfo = dsn
     if dsn.startswith(SCHEMES):
-        parts = urlsplit(dsn)
+        try:
+            parts = urlsplit(dsn)
+        except ValueError as error:
+            raise StoreError(
+                f"This is no name of a PostgreSQL database: {error}.",
+                code="store_open",
+                hint="Write postgresql://user@host:5432/database",
+            ) from error
         query = parse_qsl(parts.query, keep_blank_values=True)
         schema = dict(query).get("schema", PUBLIC)
         # libpq takes no + for a blank.

@@ -36,6 +36,7 @@ from interlock.ports import (
 from interlock.store import archive, condition, control, eras, lives, reading, relay, seals, sqlite, workers, writes
 from interlock.store import door as doors
 from interlock.store.driver import AFTER_COMMIT, BEFORE_COMMIT, Connection, Cut, StatementFaults
+from interlock.store.handshake import Layout
 from interlock.store.packing import Packing
 from interlock.store.postgres import copying, door, handshake, liveness
 from interlock.store.postgres.link import SessionLink, durability_of
@@ -114,6 +115,20 @@ def open_postgres(
         store.close()
         raise
     return store
+
+
+def postgres_layout(dsn: str, *, busy_ms: int = BUSY_MS) -> Layout:
+    """Which layout a database has, and what opening it would do about that. Changes nothing.
+
+    Raises NotFound, and StoreError for one that cannot be read.
+    """
+    link = SessionLink(named(dsn), str(uuid.uuid4()), busy_ms, read_only=True)
+    session = Session(link, moved=_nothing)
+    try:
+        session.ready()
+        return handshake.layout(session, link)
+    finally:
+        session.give_up()
 
 
 class PostgresStore:

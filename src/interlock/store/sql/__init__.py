@@ -44,15 +44,26 @@ def _text(file: str) -> str:
     return (Path(__file__).parent / file).read_text(encoding="utf-8")
 
 
+def _files(folder: str) -> list[Path]:
+    return sorted((Path(__file__).parent / folder).glob("*.sql"))
+
+
 def _migrations(folder: str) -> dict[int, tuple[str, ...]]:
-    files = sorted((Path(__file__).parent / folder).glob("*.sql"))
+    files = _files(folder)
     return {int(file.name.partition("_")[0]): script(file.read_text(encoding="utf-8")) for file in files}
+
+
+def _names(folder: str) -> dict[int, str]:
+    parts = (file.stem.partition("_") for file in _files(folder))
+    return {int(number): about.replace("_", " ") for number, _, about in parts}
 
 
 queries: Mapping[str, str] = parse(_text("queries.sql"))
 schema: str = _text("schema.sql")
 migrations: Mapping[int, tuple[str, ...]] = _migrations("migrations")
+migration_names: Mapping[int, str] = _names("migrations")
 
 postgres_queries: Mapping[str, str] = parse(_text("postgres/queries.sql"))
 postgres_schema: tuple[str, ...] = script(_text("postgres/schema.sql"))
 postgres_migrations: Mapping[int, tuple[str, ...]] = _migrations("postgres/migrations")
+postgres_migration_names: Mapping[int, str] = _names("postgres/migrations")

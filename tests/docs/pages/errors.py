@@ -129,6 +129,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "refused": ("What was sent is not acceptable; nothing of it was kept.", "Change what the message names."),
     "stale_review": ("The review shows something else than was seen.", "Look at it again, then decide."),
     "store": ("The store cannot do its work.", "See its message: the operator must act."),
+    "store_backup": ("A store of several cells has no one state to write out.", "Back up each cell by its own means."),
     "store_busy": ("Another process holds the database.", "Try again; if it lasts, look who holds it."),
     "store_conflict": ("Another writer was first; the unit left no trace.", "Nothing: it is tried again by itself."),
     "store_corrupt": (

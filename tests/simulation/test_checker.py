@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from interlock.testing import checker
-from interlock.testing.checker import Booking, Call, History, Submission, check
+from interlock.testing.checker import Booking, Call, History, Lost, Submission, check
 from interlock.testing.checker.effects import Start, starts_of
 from interlock.testing.checker.reading import read
 from interlock.testing.simulator import Faults, simulate
@@ -337,6 +337,12 @@ def one_approval_stands_for_three(history: History) -> History | None:
     return t.again() if groups else None
 
 
+def a_group_approves_that_was_not_asked(history: History) -> History | None:
+    t = Tampered(history)
+    _reviews(t, handled={one["group"]: ["kitchen"] for _, start in _approved(t) for one in start.effect["approvals"]})
+    return t.again() if _approved(t) else None
+
+
 def a_question_is_forgotten(history: History) -> History | None:
     t = Tampered(history)
     rows = next(rows for rows in t.slots.values() if rows and rows[-1]["automation"] == "desk")
@@ -387,6 +393,7 @@ def a_message_waits_for_nothing(history: History) -> History | None:
         (somebody_approved_who_never_did, 7),
         (an_approval_is_used_for_more_than_was_shown, 7),
         (one_approval_stands_for_three, 7),
+        (a_group_approves_that_was_not_asked, 7),
         (a_question_is_forgotten, 4),
         (a_message_waits_for_nothing, 4),
     ],
@@ -402,6 +409,27 @@ def test_an_untouched_history_made_again_is_as_good_as_before(histories: list[Hi
     assert Tampered(histories[0]).again().heads == {
         slot: head for slot, head in histories[0].heads.items() if slot in histories[0].ledger
     }
+
+
+UNRECORDED = Booking(5, "pay", "f" * 32, {"amount": "1.00"})
+UNKNOWN = Submission(("desk", "o1", "shop", "e99"), {"kind": "event"}, 0, "accepted", 5)
+
+
+def test_what_a_restored_backup_cannot_know_is_not_held_against_it(histories: list[History]) -> None:
+    history = histories[0]
+    lived = replace(
+        history, bookings=(*history.bookings, UNRECORDED), submitted=(*history.submitted, UNKNOWN), lost=Lost(1, 10)
+    )
+    assert check(lived) == []
+    assert {violation.guarantee for violation in check(replace(lived, lost=Lost(6, 10)))} == {1, 4}
+
+
+def test_what_happens_again_after_a_restore_is_found(histories: list[History]) -> None:
+    history = histories[0]
+    twice = replace(history, bookings=(*history.bookings, UNRECORDED, UNRECORDED), lost=Lost(1, 10))
+    assert {violation.guarantee for violation in check(twice)} == {5}
+    again = replace(history, bookings=(replace(history.bookings[0], at=5), *history.bookings), lost=Lost(1, 10))
+    assert 5 in {violation.guarantee for violation in check(again)}
 
 
 def test_the_checker_knows_nothing_of_interlock() -> None:

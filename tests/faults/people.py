@@ -353,9 +353,8 @@ async def live(town: Town, letters: list[Letter], *, lost_since: int, healing: b
         left = await town.operating(left_in)
         quiet = quiet + 1 if left == [] else 0
         (town.folder / "left.txt").write_text("\n".join(left or ["the store cannot be read"]))
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    failing.cancel()
+    await asyncio.gather(failing, *others, return_exceptions=True)
     await town.door.drain()
 
 

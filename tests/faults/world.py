@@ -51,10 +51,12 @@ WORKLOAD = Path(__file__).with_name("workload")
 HEALING_S = 300.0
 """When a run that does not settle is given up. It takes seconds; a machine under load is slow, not wrong."""
 
-ACTIVE_MAX_S = 60.0
+ACTIVE_MAX_S = 40.0
 """When the active time ends however little has happened."""
 
 CALLS_PER_ORDER = 1.5
+
+OPERATOR_TRIES = 25
 
 PLANTED_HEALING_S = 8.0
 """The same for a program with a planted mistake, of which nobody expects that it settles."""
@@ -354,10 +356,14 @@ class World:
         return json.loads(told.read_text())
 
     def _operator(self, work: Callable[[Store], Any]) -> None:
-        """A command of an operator. It may fail while the store is broken, as a command may."""
-        child = self._fork("operator", lambda: self._with_store(work))
-        os.waitpid(child.pid, 0)
-        self._children.remove(child)
+        """A command of an operator, who gives it again while the database does not take it."""
+        for _ in range(OPERATOR_TRIES):
+            child = self._fork("operator", lambda: self._with_store(work))
+            _, status = os.waitpid(child.pid, 0)
+            self._children.remove(child)
+            if status == 0:
+                return
+            self._wait(0.2)
 
     def _with_store(self, work: Callable[[Store], Any]) -> Any:
         store = self.place.open()

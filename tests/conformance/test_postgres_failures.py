@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 
 from interlock.ports import Accepted, Duplicate
+from interlock.runtime.clock import clock_of
 from interlock.store.driver import AFTER_COMMIT
 from interlock.store.postgres import PostgresStore, handshake, open_postgres
 from interlock.vocabulary.errors import (
@@ -544,6 +546,22 @@ def test_a_stopped_process_that_wakes_late_settles_nothing(dsn: str, opened: Any
     pipe.send("leave")
     process.join(PATIENCE_S)
     assert watcher.workers() == ["watcher"]
+
+
+def test_a_worker_goes_by_the_clock_of_its_server(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    hour = 3_600_000_000
+    behind = SimpleNamespace(time_ns=lambda: time.time_ns() - hour * 1_000)
+    monkeypatch.setattr("interlock.store.postgres.store.time", behind)
+    monkeypatch.setattr("interlock.runtime.clock.time", behind)
+    store = opened()
+    seen = store.clock()
+    assert seen <= clock_of(store).now() + PATIENCE_S * 1_000_000
+    assert clock_of(store).now() <= store.clock() + PATIENCE_S * 1_000_000
+    measured = store.ahead()
+    store._ahead += hour  # The server's clock has been put back since.
+    store.join("w", now=1)
+    store.beat("w", now=2)
+    assert abs(store.ahead() - measured) < PATIENCE_S * 1_000_000
 
 
 # --- doors and claims at the same time

@@ -32,7 +32,7 @@ from interlock.kernel.program import Rejected
 from interlock.ports import Store
 from interlock.releases import Release, load_release
 from interlock.runtime import control
-from interlock.runtime.clock import SystemClock
+from interlock.runtime.clock import clock_of
 from interlock.runtime.erasure import Erasure
 from interlock.runtime.hosted import Hosted
 from interlock.runtime.inbox import Door, handling_envelope, moment, resolve_envelope, sealed, verdict_envelope
@@ -312,7 +312,7 @@ class Interlock:
         self._worker = make_worker(store, {}, self._settings, self._report, self._spawn)
         self._door = Door(
             store,
-            clock=SystemClock(),
+            clock=clock_of(store),
             spawn=self._spawn,
             accepted=self._worker.wake,
             admitted=admitted(self._settings),
@@ -362,7 +362,7 @@ class Interlock:
         if self._running is None:
             self._running = asyncio.ensure_future(worker.run())
             self._retiring = asyncio.ensure_future(
-                retire(store, lambda: self._hosts, self._settings, self._spawn, SystemClock().now)
+                retire(store, lambda: self._hosts, self._settings, self._spawn, clock_of(store).now)
             )
 
     def picture(self, data: bytes, media_type: str = "image/png") -> Picture:

@@ -26,7 +26,7 @@ from interlock.assembly.retiring import retire
 from interlock.assembly.succession import register
 from interlock.ports import Lease, Store
 from interlock.releases import Release, load_release
-from interlock.runtime.clock import SystemClock
+from interlock.runtime.clock import clock_of
 from interlock.runtime.hosted import Hosted
 from interlock.runtime.inbox import Admitted
 from interlock.runtime.threads import Pool
@@ -62,13 +62,13 @@ def worker_name() -> str:
 def make_worker(
     store: Store, hosts: dict[str, Hosted], settings: Settings, report: Callable[[Notice], None], spawn: Pool
 ) -> Worker:
-    """A worker on the machine's own clock and threads. Call on its event loop."""
+    """A worker on the store's clock and threads of its own. Call on its event loop."""
     watchdog = Watchdog(step_max=settings.step_ms_max / 1_000, kill_after=settings.step_kill_ms / 1_000)
     return Worker(
         store,
         hosts,
         name=worker_name(),
-        clock=SystemClock(),
+        clock=clock_of(store),
         spawn=spawn,
         pace=Pace(settings.poll_ms * 1_000, settings.lease_ttl_ms * 1_000, settings.drain_ms * 1_000),
         guard=watchdog,
@@ -132,7 +132,7 @@ async def _run(
 ) -> Ended:
     spawn = Pool("interlock-store", 1)
     hosts = {release.name: hosted(release, store, threads_max=settings.threads_max) for release in releases}
-    now = SystemClock().now()
+    now = clock_of(store).now()
     for release in releases:
         register(store, release, now=now)
     key = signer(settings.anchor_key, os.environ)
@@ -151,7 +151,7 @@ async def _run(
         loop.add_signal_handler(number, end, number)
     beside = [
         asyncio.ensure_future(watch_lag(worker.dispatcher, on_notice)),
-        asyncio.ensure_future(retire(store, hosts.values, settings, spawn, SystemClock().now)),
+        asyncio.ensure_future(retire(store, hosts.values, settings, spawn, clock_of(store).now)),
     ]
     if on_tally is not None:
         beside.append(asyncio.ensure_future(_tell(worker, on_tally)))

@@ -1,6 +1,7 @@
 """What time it is, and whether to believe it.
 
-`SystemClock` reads the machine. `ClockGuard` stands between a clock and everything that is recorded or becomes due.
+`SystemClock` reads the machine; `StoreClock` corrects it by how far a server's clock is from it. `ClockGuard` stands
+between a clock and everything that is recorded or becomes due.
 
 A wall clock that jumps ahead would fire every timer and expire every review at once; one that jumps back would run
 records backwards. So the guard compares the wall with the monotonic clock on every reading:
@@ -18,8 +19,9 @@ limit.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
-from interlock.ports import Clock
+from interlock.ports import Clock, Store
 from interlock.vocabulary import limits
 
 
@@ -31,6 +33,22 @@ class SystemClock:
 
     def monotonic(self) -> int:
         return time.monotonic_ns() // 1_000
+
+
+class StoreClock(SystemClock):
+    """The store's time by this machine's clock, for workers that share a store from several machines."""
+
+    def __init__(self, ahead: Callable[[], int]) -> None:
+        """`ahead`: as `Store.ahead`."""
+        self._ahead = ahead
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000 + self._ahead()
+
+
+def clock_of(store: Store) -> SystemClock:
+    """The clock that what is written to a store goes by."""
+    return SystemClock() if store.caps.locking == "database" else StoreClock(store.ahead)
 
 
 class ClockGuard:

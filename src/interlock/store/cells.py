@@ -335,6 +335,10 @@ class CellStore:
     def backlog(self) -> int:
         return sum(self._some(lambda cell: cell.backlog()))
 
+    def ahead(self) -> int:
+        """By the first that is open: servers that keep one store are expected to agree on the time."""
+        return next((place.store.ahead() for place in self._places if place.store is not None), 0)
+
     def room(self) -> int | None:
         rooms = [room for room in self._some(lambda cell: cell.room()) if room is not None]
         return min(rooms, default=None)

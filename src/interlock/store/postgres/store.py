@@ -157,6 +157,7 @@ class PostgresStore:
         self._caps: Caps = Caps(0, "lazy", "row", "")
         self._packing: Packing
         self._seen_epochs = 0
+        self._ahead = 0
         self._held: set[str] = set()
         self._told: dict[str, dict[str, str]] = {}
         self._backlog: int = 0
@@ -184,11 +185,22 @@ class PostgresStore:
             with self._writing() as db:
                 if lives.current(db)[1] is None:
                     db.execute(queries["life_file"], (self._place(session),))
-        self._reader.ready()
+        self._compare_clocks()
 
     @property
     def caps(self) -> Caps:
         return self._caps
+
+    def ahead(self) -> int:
+        return self._ahead
+
+    def _compare_clocks(self) -> None:
+        """Correct `ahead` if it is outside of what one exchange with the server says that it can be."""
+        before = time.time_ns() // 1_000
+        theirs = self.clock()
+        after = time.time_ns() // 1_000
+        if not theirs - after <= self._ahead <= theirs - before:
+            self._ahead = theirs - (before + after) // 2
 
     # --- the door
 
@@ -331,6 +343,7 @@ class PostgresStore:
                 db.execute(queries["life_file"], (self._place(self._writer),))
         self._held.add(worker)
         self._seen_epochs = max(seen, self._seen_epochs)
+        self._compare_clocks()
 
     def tell(self, worker: str, hosts: Mapping[str, str]) -> None:
         with self._writing() as db:

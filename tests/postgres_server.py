@@ -226,13 +226,18 @@ class Server:
         _kill_tree(self.pid)
         self._gone()
 
+    def primary(self) -> Server:
+        """Wait until it takes writes."""
+        self._wait(self._is_primary, "take writes")
+        return self
+
     def promote(self) -> None:
         """Make a standby a primary, and wait until it takes writes. Its own commits then wait for no standby."""
         with self.connect() as db:
             db.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
             db.execute("SELECT pg_reload_conf()")
             db.execute("SELECT pg_promote(false)")
-        self._wait(self._is_primary, "be promoted")
+        self.primary()
 
     def synchronous(self, standby: Server | None, *, commit: str = "on") -> None:
         """Let commits here wait for this standby (None: for none). `commit`: the value of synchronous_commit."""
@@ -373,15 +378,22 @@ class Servers:
             primary.synchronous(server)
         return server
 
-    def restored(self, base: Path, name: str | None = None, **settings: str) -> Server:
-        """A server on a copy of a data folder, such as pg_basebackup writes."""
+    def restored(self, base: Path, name: str | None = None, *, recovery: bool = False, **settings: str) -> Server:
+        """A server on a copy of a data folder, such as pg_basebackup writes.
+
+        `recovery`: by archive recovery, to the end of what the copy itself holds, which ends in a timeline of its own.
+        """
         server = self._place(name)
         shutil.copytree(base, server.data, symlinks=True)
         for path in (server.data, *server.data.rglob("*")):
             self.who.owns(path)
         server.data.chmod(0o700)
+        if recovery:
+            settings["restore_command"] = "'false'"
+            (server.data / "recovery.signal").touch()
+            self.who.owns(server.data / "recovery.signal")
         _configure(server.data, settings)
-        return server.start()
+        return server.start().primary()
 
     def base_backup(self, primary: Server, name: str) -> Path:
         """A physical copy of a running server, as `pg_basebackup` makes it; `restored` starts a server on it."""

@@ -112,6 +112,8 @@ def recover(inv: Invocation, what: str | None, as_: str | None, comment: str) ->
     Such a database may hold effects as undone that were carried out in the time that it has forgotten. Those are in
     doubt: a check or a person says what became of each (`interlock resolve`). --nothing-lost is for a database that
     was moved, or restored from a backup after which nothing ran: its doubts end at once, as if it had never moved.
+
+    Not every way of putting a database back can be noticed. If you know that it was: --begin with a --comment.
     """
     from interlock.runtime import restoring
 
@@ -123,8 +125,12 @@ def recover(inv: Invocation, what: str | None, as_: str | None, comment: str) ->
     with opening.store(inv) as store:
         estranged = store.estranged()
         if what == "begin":
-            if not estranged:
-                raise NotNow("Nothing says that this database was put back.", code="not_estranged")
+            if not estranged and not comment:
+                raise NotNow(
+                    "Nothing says that this database was put back.",
+                    code="not_estranged",
+                    hint="If you know that it was, say how you know: --comment TEXT.",
+                )
             restoring.begin(store, "adopted", principal=who, comment=comment, now=now)
         elif what == "nothing_lost" and estranged:
             restoring.adopt(store, principal=who, comment=comment, now=now)

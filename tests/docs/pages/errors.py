@@ -105,7 +105,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "not_asked": ("This group is not asked in this review.", "Act for one that the hint names."),
     "not_comparable": ("Two policies give one field different types.", "Compare policies of one schema."),
     "not_delegated": ("The person has delegated nothing that covers this review now.", "Act in your own name."),
-    "not_estranged": ("Nothing says that this database was put back.", "Say so as the command's help tells."),
+    "not_estranged": ("Nothing says that this database was put back.", "If you know that it was, say how: --comment."),
     "not_finite": ("A number is infinite or none.", "Send a finite number."),
     "not_found": ("No such case, decision, review, release or file.", "List what there is, as the hint says."),
     "not_hydrated": (

@@ -360,8 +360,12 @@ class Store(Protocol):
         """
         ...
 
-    def attempt(self, slot: int, arrival: tuple[int, str]) -> int:
-        """Count one more attempt at a message in solo mode, durably, before it is tried."""
+    def attempt(self, slot: int, arrival: tuple[int, str], known: int) -> int:
+        """Count one more attempt at a message in solo mode, durably, before it is tried; returns how many that makes.
+
+        `known`: as many as had been counted when it was read. Raises StoreConflict if it is gone or somebody else has
+        counted meanwhile, so that of several workers one tries it.
+        """
         ...
 
     def renew(self, worker: str, commands: Mapping[int, Sequence[str]], *, until: int) -> None: ...

@@ -196,7 +196,7 @@ def asked(work: Callable[[], T]) -> T:
     _, status = os.waitpid(child, 0)
     if os.waitstatus_to_exitcode(status) != 0:
         raise SystemExit("A process that only looked or sent has failed; its error is above.")
-    return pickle.loads(said)  # noqa: S301 - from our own child
+    return pickle.loads(said)
 
 
 def opened(drain: Drain, faults: StatementFaults | None = None) -> Store:
@@ -475,11 +475,14 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--store", choices=("sqlite", "postgres"), default="postgres")
+    parser.add_argument("--db", help="an empty database to use: a path, or a DSN")
     args = parser.parse_args()
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="interlock-drain-")))
         url = str(place / "drain.db")
-        if args.store == "postgres":
+        if args.db:
+            url = args.db
+        elif args.store == "postgres":
             url = stack.enter_context(postgres_server.servers()).new("drain").create_database()
         (place / "taps").mkdir()
         drain = Drain(url, place / "taps", args.units, args.each, args.processes, args.kills, args.seed)

@@ -112,7 +112,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "units": units,
     "send": send,
     "relay": lambda store: store.relay(1, limit=10),
-    "attempt": lambda store: store.attempt(1, look(store)[0].arrival),
+    "attempt": lambda store: store.attempt(1, look(store)[0].arrival, 0),
     "renew": lambda store: store.renew("w", {1: [f"{NEIGHBOUR}/1.0"]}, until=99_000),
     "death": lambda store: store.declare_dead("w", now=40),
     "leave": lambda store: store.leave("w"),

@@ -55,14 +55,14 @@ def test_an_attempt_is_counted_durably_before_it_is_made(store: Any) -> None:
     with_a_dead_worker(store, messages=2)
     due, _ = look(store)
     assert due.attempts == 0
-    assert [store.attempt(SLOT, due.arrival) for _ in range(3)] == [1, 2, 3]
+    assert [store.attempt(SLOT, due.arrival, known) for known in range(3)] == [1, 2, 3]
     assert look(store)[0].attempts == 3
 
 
 def test_attempts_survive_the_death_of_the_process(lasting_factory: Any) -> None:
     store = lasting_factory()
     with_a_dead_worker(store, messages=1)
-    store.attempt(SLOT, look(store)[0].arrival)
+    store.attempt(SLOT, look(store)[0].arrival, 0)
     store.close()
     assert look(lasting_factory())[0].attempts == 1
 
@@ -72,7 +72,7 @@ def test_an_attempt_at_a_message_that_was_consumed_is_a_conflict(store: Any) -> 
     (due,) = look(store)
     one_unit(store, record(), consumed=[due])
     with pytest.raises(StoreConflict):
-        store.attempt(SLOT, due.arrival)
+        store.attempt(SLOT, due.arrival, 0)
 
 
 def test_solo_mode_ends_with_the_last_suspect(store: Any) -> None:
@@ -110,7 +110,7 @@ def test_a_due_timer_can_have_been_in_hand_so_its_attempts_are_counted_too(store
     )
     (due,) = look(store, now=20)
     assert (due.envelope.id, due.envelope.source, due.timer) == ("Now#1", "interlock.timer", None)
-    assert store.attempt(SLOT, due.arrival) == 1
+    assert store.attempt(SLOT, due.arrival, 0) == 1
     one_unit(store, record(), now=20, consumed=[due])
     assert not is_solo(store)
     assert [due.timer for due in look(store, now=90)] == [("timer", "Later", "1")]
@@ -224,3 +224,12 @@ def test_workers_that_live_say_what_they_host(store: Any) -> None:
     assert store.hosting() == {"a": {"cheques", "claims"}, "b": frozenset()}
     store.leave("a")
     assert store.hosting() == {"b": frozenset()}
+
+
+def test_an_attempt_is_counted_by_one_of_those_who_set_out_at_once(store: Any) -> None:
+    with_a_dead_worker(store, messages=1)
+    (due,) = look(store)
+    assert store.attempt(SLOT, due.arrival, due.attempts) == 1
+    with pytest.raises(StoreConflict):
+        store.attempt(SLOT, due.arrival, due.attempts)
+    assert look(store)[0].attempts == 1

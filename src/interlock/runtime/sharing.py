@@ -23,16 +23,21 @@ PATIENCE_US = 250_000
 
 
 class Sharing:
-    """One worker's view: which slots are its own, and since when others' have been seen with work."""
+    """One worker's view: which slots are its own, and since when others' have been seen with work.
+
+    `alone`: no other worker is known to live.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._rivals: frozenset[str] = frozenset()
         self._ours: dict[int, bool] = {}
         self._since: dict[int, int] = {}
+        self.alone = True
 
     def live(self, hosting: Mapping[str, Collection[str]], ours: Collection[str]) -> None:
         """Those who live, each with the automations that it hosts, and those that this one does."""
+        self.alone = not (hosting.keys() - {self._name})
         wanted = set(ours)
         rivals = frozenset(name for name, hosts in hosting.items() if name != self._name and wanted <= set(hosts))
         if rivals != self._rivals:

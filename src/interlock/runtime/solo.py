@@ -5,6 +5,10 @@ claimed in solo mode until their inboxes are empty: every message stands alone i
 committed before the message is touched. A message that has been counted often enough is set aside without being
 tried; its neighbours go on.
 
+Where several workers live, an attempt that is counted may be a death, or a living worker that has counted and not
+claimed the slot yet. So the count goes up by compare-and-set, and a message that somebody else has counted is left
+alone for `TRY_PAUSE_US` first: a living one claims the slot within it, and has then handled the message or died.
+
 Outcomes of calls are put into the inbox first, so that an answer which kills the reducer is counted like any other
 message; so are due timers.
 """
@@ -12,7 +16,7 @@ message; so are due timers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from interlock.ports import Store
 from interlock.runtime.draft import Draft
@@ -20,6 +24,33 @@ from interlock.runtime.turns import Cycle, Taken, hosted_messages, set_aside, ta
 from interlock.vocabulary import limits
 from interlock.vocabulary.events import Envelope
 from interlock.vocabulary.ids import OWN
+
+TRY_PAUSE_US = 1_000_000
+"""How long a worker that has counted an attempt may take to claim the slot before it is taken for dead."""
+
+
+@dataclass
+class Tries:
+    """What one worker remembers of messages in solo mode.
+
+    ours   slot -> the message that this worker has counted and not tried, since the slot was held, and its count
+    seen   slot -> a message that has been counted, its count, and since when that has been so (microseconds)
+    """
+
+    ours: dict[int, tuple[tuple[int, str], int]] = field(default_factory=dict[int, "tuple[tuple[int, str], int]"])
+    seen: dict[int, tuple[tuple[int, str], int, int]] = field(
+        default_factory=dict[int, "tuple[tuple[int, str], int, int]"]
+    )
+
+    def others_may_try(self, slot: int, arrival: tuple[int, str], attempts: int, now: int) -> bool:
+        """Whether the last attempt counted may be another worker's that is about to begin."""
+        if not attempts:
+            return False
+        known = self.seen.get(slot)
+        if known is None or known[:2] != (arrival, attempts):
+            self.seen[slot] = (arrival, attempts, now)
+            return True
+        return now - known[2] < TRY_PAUSE_US
 
 
 @dataclass
@@ -31,8 +62,22 @@ class Solo:
     kept: Sequence[Envelope] = ()
 
 
-def take_solo(store: Store, slot: int, worker: str, cycle: Cycle, outcomes: Sequence[Envelope], *, now: int) -> Solo:
-    """One message of a slot in solo mode; or, when nothing suspicious waits there, the starts."""
+def take_solo(
+    store: Store,
+    slot: int,
+    worker: str,
+    cycle: Cycle,
+    outcomes: Sequence[Envelope],
+    *,
+    now: int,
+    tries: Tries,
+    alone: bool,
+) -> Solo:
+    """One message of a slot in solo mode; or, when nothing suspicious waits there, the starts.
+
+    tries   what this worker remembers from one visit to the next
+    alone   whether no other worker is known to live, so that every attempt counted was a death
+    """
     with store.units([slot], worker=worker, now=now) as units:
         if not units:
             return Solo(_nothing(), kept=outcomes)
@@ -51,11 +96,21 @@ def take_solo(store: Store, slot: int, worker: str, cycle: Cycle, outcomes: Sequ
     if writes is not None:
         return Solo(_nothing(more=True))
     if first is None or first.arrival is None:
-        return _in_one_unit(store, slot, worker, cycle, now=now, limit=0)
+        return _in_one_unit(store, slot, worker, cycle, now=now, limit=0) or Solo(_nothing(more=True))
     # A case of the interlock's own runs nobody's code and so kills nobody; without its messages capacity would leak.
-    attempts = store.attempt(slot, first.arrival)
+    if tries.ours.pop(slot, None) == (first.arrival, first.attempts):
+        attempts = first.attempts
+    elif not alone and tries.others_may_try(slot, first.arrival, first.attempts, now):
+        return Solo(_nothing())
+    else:
+        attempts = store.attempt(slot, first.arrival, first.attempts)
+    tries.seen.pop(slot, None)
     if attempts < limits.POISON_ATTEMPTS_MAX or first.envelope.automation in OWN:
-        return _in_one_unit(store, slot, worker, cycle, now=now, limit=1)
+        solo = _in_one_unit(store, slot, worker, cycle, now=now, limit=1)
+        if solo is None:
+            tries.ours[slot] = (first.arrival, attempts)
+            return Solo(_nothing(more=True))
+        return solo
     return _give_up(store, slot, worker, cycle, first.arrival, now=now)
 
 
@@ -80,10 +135,11 @@ def _give_up(store: Store, slot: int, worker: str, cycle: Cycle, arrival: tuple[
     return Solo(Taken(writes, [], [], True, set(), None, [due.envelope.case], [one], 1))
 
 
-def _in_one_unit(store: Store, slot: int, worker: str, cycle: Cycle, *, now: int, limit: int) -> Solo:
+def _in_one_unit(store: Store, slot: int, worker: str, cycle: Cycle, *, now: int, limit: int) -> Solo | None:
+    """None: another worker holds the slot."""
     with store.units([slot], worker=worker, now=now) as units:
         if not units:
-            return Solo(_nothing(more=True))
+            return None
         taken = take_turns(units[0], cycle, (), limit=limit, look=limit == 0)
         if taken.writes is not None:
             units[0].commit(taken.writes)

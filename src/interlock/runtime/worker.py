@@ -29,7 +29,7 @@ from interlock.runtime.hosted import Hosted
 from interlock.runtime.parcels import Parcel, contents, hand_out, slots_of
 from interlock.runtime.recent import Recent
 from interlock.runtime.sharing import Sharing
-from interlock.runtime.solo import take_solo
+from interlock.runtime.solo import Tries, take_solo
 from interlock.runtime.turns import Cycle, Guard, Taken, Unguarded, take_turns
 from interlock.vocabulary import limits
 from interlock.vocabulary.errors import StoreBusy, StoreConflict, StoreFull
@@ -179,6 +179,7 @@ class Worker:
         # Slots with work that another worker held when they were asked for last.
         self._held: set[int] = set()
         self._sharing = Sharing(name)
+        self._tries = Tries()
         self._next_due: int | None = None
         self._next_poll = 0
         self._next_beat = 0
@@ -377,7 +378,12 @@ class Worker:
     async def _visit(self, slot: int, plan: _Plan) -> None:
         """A slot in solo mode: transactions of its own, so that a death there takes no neighbour with it."""
         outcomes = plan.outcomes.get(slot, [])
-        solo = await self._try(lambda: take_solo(self._store, slot, self.name, plan.cycle, outcomes, now=plan.now))
+        tries, alone = self._tries, self._sharing.alone
+        solo = await self._try(
+            lambda: take_solo(
+                self._store, slot, self.name, plan.cycle, outcomes, now=plan.now, tries=tries, alone=alone
+            )
+        )
         if solo is None:
             self._restore({slot: True}, {slot: outcomes})
             return

@@ -402,9 +402,9 @@ class CellStore:
             time.sleep(NAP_S)
         return None, Units()
 
-    def attempt(self, slot: int, arrival: tuple[int, str]) -> int:
+    def attempt(self, slot: int, arrival: tuple[int, str], known: int) -> int:
         with self._of(slot).reached() as cell:
-            return cell.attempt(slot, arrival)
+            return cell.attempt(slot, arrival, known)
 
     def renew(self, worker: str, commands: Mapping[int, Sequence[str]], *, until: int) -> None:
         by_place: defaultdict[_Place, dict[int, Sequence[str]]] = defaultdict(dict)

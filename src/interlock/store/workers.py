@@ -33,7 +33,6 @@ TIMERS_DUE_UNBLOCKED = queries["timers_due_unblocked"]
 TIMER_DROP = queries["timer_drop"]
 INBOX_ADD = queries["inbox_add"]
 ATTEMPT = queries["attempt"]
-ATTEMPTS = queries["attempts"]
 RENEW = queries["renew"]
 
 
@@ -78,13 +77,13 @@ def bury(db: Connection, worker: str, now: int) -> None:
     db.execute(WORKER_DROP, (worker,))
 
 
-def attempt(db: Connection, slot: int, arrival: tuple[int, str]) -> int:
-    if not db.execute(ATTEMPT, (slot, *arrival)).rowcount:
+def attempt(db: Connection, slot: int, arrival: tuple[int, str], known: int) -> int:
+    if not db.execute(ATTEMPT, (slot, *arrival, known)).rowcount:
         raise StoreConflict(
-            f"Message {arrival} of slot {slot} is no longer in the inbox.", hint="Look at the slot again."
+            f"Message {arrival} of slot {slot} is no longer in the inbox, or another worker sets out to handle it.",
+            hint="Look at the slot again.",
         )
-    attempts: int = db.execute(ATTEMPTS, (slot, *arrival)).fetchone()[0]
-    return attempts
+    return known + 1
 
 
 def renew(db: Connection, worker: str, slot: int, commands: list[str], until: int) -> None:

@@ -287,9 +287,9 @@ class PostgresStore:
         units.relayed, units.receipts = relayed, receipts
         self._accepted_since += len(prepared)
 
-    def attempt(self, slot: int, arrival: tuple[int, str]) -> int:
+    def attempt(self, slot: int, arrival: tuple[int, str], known: int) -> int:
         with self._writing() as db:
-            return workers.attempt(db, slot, arrival)
+            return workers.attempt(db, slot, arrival, known)
 
     def renew(self, worker: str, commands: Mapping[int, Sequence[str]], *, until: int) -> None:
         with self._writing() as db:

@@ -288,10 +288,8 @@ UPDATE slots SET era = ?1 WHERE era < ?1
 -- === solo mode, workers ===
 
 -- name: attempt
-UPDATE inbox SET attempts = attempts + 1 WHERE slot = ? AND blocked = 0 AND arrival = ? AND nonce = ?
-
--- name: attempts
-SELECT attempts FROM inbox WHERE slot = ? AND blocked = 0 AND arrival = ? AND nonce = ?
+UPDATE inbox SET attempts = attempts + 1
+WHERE slot = ? AND blocked = 0 AND arrival = ? AND nonce = ? AND attempts = ?
 
 -- name: renew
 UPDATE commands SET due = ?4 WHERE slot = ?1 AND id = ?2 AND worker = ?3 AND state = 1

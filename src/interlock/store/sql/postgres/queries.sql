@@ -430,10 +430,8 @@ UPDATE slots SET era = $1::int4 WHERE era < $1::int4
 -- === solo mode, workers ===
 
 -- name: attempt
-UPDATE inbox SET attempts = attempts + 1 WHERE slot = $1::int4 AND blocked = 0 AND arrival = $2::int8 AND nonce = $3::text
-
--- name: attempts
-SELECT attempts FROM inbox WHERE slot = $1::int4 AND blocked = 0 AND arrival = $2::int8 AND nonce = $3::text
+UPDATE inbox SET attempts = attempts + 1
+WHERE slot = $1::int4 AND blocked = 0 AND arrival = $2::int8 AND nonce = $3::text AND attempts = $4::int4
 
 -- name: renew
 UPDATE commands SET due = n.until FROM unnest($1::int4[], $2::text[], $3::text[], $4::int8[]) AS n (slot, id, worker, until)

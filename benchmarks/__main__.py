@@ -15,10 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import governed, latency, neighbours, policies, policy, scale, start, waiting
+from benchmarks import governed, latency, neighbours, policies, policy, postgres, scale, start, waiting
 
 BENCHMARKS: dict[str, tuple[Callable[[argparse.Namespace], dict[str, Any]], str]] = {
     "governed": (lambda args: governed.run(args.cases), governed.TARGETS),
+    "postgres": (lambda args: postgres.run(args.cases), postgres.TARGETS),
     "latency": (lambda args: latency.run(), latency.TARGETS),
     "waiting": (lambda args: waiting.run(), waiting.TARGETS),
     "neighbours": (lambda args: neighbours.run(), neighbours.TARGETS),

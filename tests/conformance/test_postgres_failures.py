@@ -599,3 +599,21 @@ def test_a_unit_does_not_bring_a_second_key_beside_one_that_a_door_has_made(open
         come_second()
     assert store.seals(CASE) == [seal(1)]
     assert store.case(CASE) is None
+
+
+def test_a_number_given_in_another_life_of_the_server_says_nothing(opened: Any) -> None:
+    """A killed server gives the number of a transaction that it lost to another one, which commits."""
+    session = opened()._writer
+    session.begin()
+    number: str = session.run("transaction").fetchone()[0]
+    session.commit()
+
+    def fate(of: str) -> str:
+        session.begin()
+        try:
+            return session.run("transaction_fate", of).fetchone()[0]
+        finally:
+            session.rollback()
+
+    assert fate(number) == "committed"
+    assert fate(f"{number.partition('@')[0]}@0") == "aborted"

@@ -327,7 +327,11 @@ class Session(Later):
                 return
 
     def _committed(self, number: str, error: StoreBusy) -> bool:
-        """What became of a transaction whose COMMIT was not answered."""
+        """What became of a transaction whose COMMIT was not answered.
+
+        Of a server that has been started again meanwhile nobody believes "committed": it may have lost the transaction
+        and given its number to another. What it has kept all the same is then done again, which finds it done.
+        """
         until = time.monotonic() + FATE_S_MAX
         while time.monotonic() < until:
             try:

@@ -770,11 +770,13 @@ UPDATE slots SET semantics = $1::int4
 -- === the session ===
 
 -- name: transaction
--- The number of this transaction, to ask later what became of it.
-SELECT pg_current_xact_id()::text
+-- The number of this transaction and the life of the server that gave it, to ask later what became of it.
+SELECT pg_current_xact_id()::text || '@' || extract(epoch FROM pg_postmaster_start_time())::text
 
 -- name: transaction_fate
-SELECT pg_xact_status($1::text::xid8)
+-- A server that was killed gives the number of a transaction that it lost to another one: in its next life the number says nothing.
+SELECT CASE WHEN split_part($1::text, '@', 2) = extract(epoch FROM pg_postmaster_start_time())::text
+    THEN pg_xact_status(split_part($1::text, '@', 1)::xid8) ELSE 'aborted' END
 
 -- name: settings
 -- What decides how durable a commit is.

@@ -526,7 +526,7 @@ def work_as(place: Place, clock: WorldClock, hook: Boundaries, *, until_idle: bo
     running.open_store = lambda url, slots: place.open(hook)  # type: ignore[assignment]
     running.load_release = lambda folder: workload()  # type: ignore[assignment]
     running.Watchdog = DeadlyWatchdog  # type: ignore[misc]
-    running.SystemClock = lambda: clock  # type: ignore[assignment, misc]
+    running.clock_of = lambda store: clock  # type: ignore[assignment]
     real, begun = running.make_worker, False
 
     def make_worker(*arguments: Any) -> Any:

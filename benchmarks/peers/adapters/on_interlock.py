@@ -80,7 +80,7 @@ class Ours:
         receipt = await self._il.door.submit(envelope)
         accepted(event)
         if isinstance(receipt, Duplicate):  # An earlier process had it: its end may lie behind us.
-            del self._waiting[event.case]
+            self._waiting.pop(event.case, None)
             await self.go_on([event.number])
         else:
             await ended

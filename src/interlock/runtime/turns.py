@@ -140,8 +140,12 @@ def take_turns(unit: Unit, cycle: Cycle, outcomes: Sequence[Envelope], *, limit:
     outcomes   results of this worker's calls; all of them are consumed or requeued
     look       also look for stored commands that are due or lost, not only at those this unit makes
     """
+    messages = hosted_messages(unit, cycle, limit)
     answers = sum(type(envelope.body) is AnswerBody for envelope in outcomes)
-    return _Turns(unit, cycle, answers).run(outcomes, limit=limit, look=look)
+    if answers and messages:
+        # Answers that waited for a blocked case, or in solo mode, lie in the inbox; they start effects like any other.
+        answers += sum(type(due.envelope.body) is AnswerBody for due in messages)
+    return _Turns(unit, cycle, answers).run(messages, outcomes, limit=limit, look=look)
 
 
 class _Turns:
@@ -160,9 +164,8 @@ class _Turns:
         self._turns = 0
         self._foreign = False
 
-    def run(self, outcomes: Sequence[Envelope], *, limit: int, look: bool) -> Taken:
-        unit, draft, cycle = self._unit, self._draft, self._cycle
-        messages = hosted_messages(unit, cycle, limit)
+    def run(self, messages: Sequence[Due], outcomes: Sequence[Envelope], *, limit: int, look: bool) -> Taken:
+        unit, draft = self._unit, self._draft
         draft.load([due.envelope.case for due in messages] + [envelope.case for envelope in outcomes])
         for due in messages:
             self._message(due)
@@ -198,14 +201,17 @@ class _Turns:
                 draft.requeue(envelope)
             return
         draft.consume(due)
-        self._step(record, envelope)
+        self._take_started(self._step(record, envelope))
 
     def _outcome(self, envelope: Envelope) -> None:
         record = self._draft.case(envelope.case)
         if record is not None and record.blocked:
             self._draft.requeue(envelope)
             return
-        done = self._step(record, envelope)
+        self._take_started(self._step(record, envelope))
+
+    def _take_started(self, done: Step | None) -> None:
+        """What has started with an answer's turn is this worker's: left in the store, it would be nobody's for ever."""
         if done is not None and done.started:
             self._take(Lease(self._draft.commands_put[done.started], self._unit.slot))
 

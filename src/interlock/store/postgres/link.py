@@ -13,9 +13,10 @@ from interlock.store.postgres.naming import Name
 CONNECT_S_MAX = 10
 """How long a server may take to answer a new connection."""
 
-UNIT_MS_MAX = 15_000
-"""How long a unit may think between two statements before the server ends its session: a process that was stopped in
-the middle of one holds its slots no longer than that."""
+UNIT_MS_MAX = 60_000
+"""How long a unit may think between two statements before the server ends its session. A worker that is stopped in the
+middle of one is buried long before; this is for who is no worker, and longer than any cycle, which would otherwise be
+tried again for ever."""
 
 LOST_MS = 10_000
 """After so long without an answer of the network a connection is lost, for both sides."""

@@ -18,28 +18,30 @@ def test_a_base_backup_is_put_back_in_recovery(postgres_servers: Servers, tmp_pa
     origin = postgres_servers.new()
     origin.create_database("claims")
     folder = new_automation(tmp_path)
-    here = {"INTERLOCK_DB": origin.dsn("claims")}
-    interlock(folder, "submit", "--file", "events.jsonl", **here)
-    interlock(folder, "run", "--until-idle", **here)
+    here = origin.dsn("claims")
+    interlock(folder, "submit", "--file", "events.jsonl", INTERLOCK_DB=here)
+    interlock(folder, "run", "--until-idle", INTERLOCK_DB=here)
     base = postgres_servers.base_backup(origin, "base")
-    cases = interlock(folder, "cases", **here).out
+    cases = interlock(folder, "cases", INTERLOCK_DB=here).out
     origin.kill9()
 
     recovered = postgres_servers.restored(base, "recovered", recovery=True)
-    there = {"INTERLOCK_DB": recovered.dsn("claims")}
-    assert interlock(folder, "cases", **there).out == cases
-    refused = interlock(folder, "run", "--until-idle", "--json", code=4, **there).data["error"]
+    there = recovered.dsn("claims")
+    assert interlock(folder, "cases", INTERLOCK_DB=there).out == cases
+    refused = interlock(folder, "run", "--until-idle", "--json", code=4, INTERLOCK_DB=there).data["error"]
     assert refused["code"] == "store_estranged"
-    interlock(folder, "recover", "--begin", *BY, **there)
-    assert interlock(folder, "recover", "--json", **there).data["recovering"] is True
-    interlock(folder, "recover", "--end", *BY, **there)
-    interlock(folder, "run", "--until-idle", **there)
-    interlock(folder, "verify", **there)
+    interlock(folder, "recover", "--begin", *BY, INTERLOCK_DB=there)
+    assert interlock(folder, "recover", "--json", INTERLOCK_DB=there).data["recovering"] is True
+    interlock(folder, "recover", "--end", *BY, INTERLOCK_DB=there)
+    interlock(folder, "run", "--until-idle", INTERLOCK_DB=there)
+    interlock(folder, "verify", INTERLOCK_DB=there)
 
     # The same folder started as it is looks like its origin, to PostgreSQL and so to us.
-    unnoticed = {"INTERLOCK_DB": postgres_servers.restored(base, "unnoticed").dsn("claims")}
-    assert interlock(folder, "recover", "--json", **unnoticed).data["estranged"] is None
-    told = interlock(folder, "recover", "--begin", "--as", "ann", "--json", code=3, **unnoticed).data["error"]
+    unnoticed = postgres_servers.restored(base, "unnoticed").dsn("claims")
+    assert interlock(folder, "recover", "--json", INTERLOCK_DB=unnoticed).data["estranged"] is None
+    told = interlock(folder, "recover", "--begin", "--as", "ann", "--json", code=3, INTERLOCK_DB=unnoticed).data[
+        "error"
+    ]
     assert told["code"] == "not_estranged" and "--comment" in told["hint"]
-    interlock(folder, "recover", "--begin", *BY, **unnoticed)
-    assert interlock(folder, "recover", "--json", **unnoticed).data["recovering"] is True
+    interlock(folder, "recover", "--begin", *BY, INTERLOCK_DB=unnoticed)
+    assert interlock(folder, "recover", "--json", INTERLOCK_DB=unnoticed).data["recovering"] is True

@@ -28,9 +28,8 @@ def test_every_table_is_split_by_slot_or_copied_as_the_catalogue_has_it(postgres
         assert len(statements) == len(tables)
         # The names are such that the server finds the tables by them.
         for one in statements:
-            (name,) = db.execute(
-                "SELECT to_regclass(" + one.split("(", 1)[1].split(",")[0].rstrip(")") + ")"
-            ).fetchone() or ("",)
+            named = one.split("(", 1)[1].split(",")[0].rstrip(")")
+            (name,) = db.execute(f"SELECT to_regclass({named})".encode()).fetchone() or (None,)
             assert name is not None, one
 
 

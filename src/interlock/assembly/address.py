@@ -3,6 +3,7 @@
     interlock.db, sqlite:///interlock.db, sqlite:////var/lib/interlock.db     a file
     :memory:                                                                  ends with its process
     postgresql://user:password@host:5432/database?schema=claims               as libpq takes it, and the schema
+    cells:cells.toml, cells:///cells.toml                                     several databases, named in a file
     any of them with ?mode=ro                                                 to be looked at only
 
 INVARIANT: what is shown of an address holds no password, wherever it stood in it, and neither does an error that
@@ -21,6 +22,7 @@ from interlock.vocabulary.errors import InterlockError, Refused
 
 SQLITE = "sqlite:///"
 POSTGRES = ("postgresql://", "postgres://")
+CELLS = "cells:"
 MEMORY = ":memory:"
 
 READ_ONLY = "?mode=ro"
@@ -33,7 +35,7 @@ SECRET = ("password", "sslpassword", "scram_client_key", "scram_server_key", "oa
 
 HIDDEN = "***"
 
-HINT = f"Write {SQLITE}PATH, the path of a SQLite file, or postgresql://user@host/database."
+HINT = f"Write {SQLITE}PATH, the path of a SQLite file, postgresql://user@host/database, or {CELLS}FILE.toml."
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Address:
     text       what its store is opened with: a path, `:memory:`, or a URL for libpq
     shown      for people
     path       of a SQLite file; None for any other store
+    cells      the file that names the cells, if it is a store of several databases
     read_only  whether it may only be looked at
     secrets    what must not be shown, as it stands in `text` and as it is meant
     """
@@ -52,6 +55,7 @@ class Address:
     path: Path | None = None
     read_only: bool = False
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    cells: Path | None = None
 
     @property
     def postgres(self) -> bool:
@@ -63,6 +67,8 @@ class Address:
         if self.postgres:
             separator = "&" if "?" in self.text else "?"
             return f"{self.text}{separator}mode=ro" if self.read_only else self.text
+        if self.cells is not None and self.read_only:
+            return f"{self.text}{READ_ONLY}"
         if self.path is None:
             return self.text
         return f"{SQLITE}{self.path}{READ_ONLY if self.read_only else ''}"
@@ -75,6 +81,11 @@ def address(url: str | Path) -> Address:
         return _postgres(text)
     only = text.endswith(READ_ONLY)
     text = text.removesuffix(READ_ONLY).removeprefix(SQLITE)
+    if text.startswith(CELLS):
+        file = text.removeprefix(CELLS).removeprefix("///")
+        if not file:
+            raise Refused(f"{text!r} names no file.", code="bad_db", hint=HINT)
+        return Address(f"{CELLS}{file}", f"{CELLS}{file}", None, only, cells=Path(file))
     if "://" in text:
         raise Refused(f"No store is called {text.partition('://')[0]!r}.", code="bad_db", hint=HINT)
     if not text:

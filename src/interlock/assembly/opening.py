@@ -32,6 +32,8 @@ def open_to_read(url: str | Path) -> Store:
     where = address(url)
     if where.postgres:
         return _postgres(where, create=False, read_only=True)
+    if where.cells is not None:
+        return _cells(where.cells, create=False, read_only=True)
     if where.path is not None and (where.read_only or (where.path.is_file() and not may_be_written(where.path))):
         return _sqlite(where.path, create=False, read_only=True)
     return open_store(url, create=False)
@@ -39,7 +41,8 @@ def open_to_read(url: str | Path) -> Store:
 
 def open_store(url: str | Path, *, create: bool = True, slots: int = limits.SLOTS) -> Store:
     """Open `sqlite:///PATH` (from the current folder; `sqlite:////abs` is absolute), a plain path, `:memory:`, or
-    `postgresql://user@host/database?schema=NAME`, of which the database must exist and the tables are made.
+    `postgresql://user@host/database?schema=NAME`, of which the database must exist and the tables are made, or
+    `cells:FILE.toml` for several of these as one store (`assembly.cells`), which says itself how many slots there are.
 
     With `?mode=ro` behind it nothing is written, and whatever would be raises StoreReadOnly.
 
@@ -48,6 +51,8 @@ def open_store(url: str | Path, *, create: bool = True, slots: int = limits.SLOT
     NotInstalled without the extra `postgres`, and StoreError for one that cannot be used.
     """
     where = address(url)
+    if where.cells is not None:
+        return _cells(where.cells, create=create and not where.read_only, read_only=where.read_only)
     if where.postgres:
         return _postgres(where, create=create and not where.read_only, read_only=where.read_only, slots=slots)
     if where.path is None:
@@ -67,6 +72,13 @@ def _sqlite(
     from interlock.store.sqlite import open_sqlite
 
     return open_sqlite(path, n_slots=n_slots, create=create, read_only=read_only)
+
+
+def _cells(file: Path, *, create: bool, read_only: bool) -> Store:
+    driver_installed()
+    from interlock.assembly.cells import open_cell_map
+
+    return open_cell_map(file, create=create, read_only=read_only)
 
 
 def driver_installed() -> None:

@@ -129,8 +129,8 @@ class Part:
     open: Callable[[], Cell]
 
 
-def open_cells(parts: Sequence[Part], *, n_slots: int) -> CellStore:
-    """Open every cell that can be reached, as one store.
+def open_cells(parts: Sequence[Part], *, n_slots: int, read_only: bool = False) -> CellStore:
+    """Open every cell that can be reached, as one store. `read_only`: cells that may not be written.
 
     Raises StoreError (store_slots) unless each slot is in exactly one of them, whatever opening one raises that is more
     than being out of reach, and StoreBusy if none can be reached.
@@ -138,7 +138,7 @@ def open_cells(parts: Sequence[Part], *, n_slots: int) -> CellStore:
     check_slots({part.name: part.slots for part in parts}, n_slots)
     store = CellStore([_Place(number, part) for number, part in enumerate(parts)], n_slots)
     try:
-        store.begin()
+        store.begin(read_only=read_only)
     except BaseException:
         store.close()
         raise
@@ -237,13 +237,14 @@ class CellStore:
         self._durability: str | None = None
         self._pending: dict[int, float] = {}
 
-    def begin(self) -> None:
+    def begin(self, *, read_only: bool) -> None:
         """Open what can be reached, and let all of it know the same."""
         failed = self._each(lambda cell: cell.caps)[1]
         if len(failed) == len(self._places):
             raise next(iter(failed.values()))
         self._durability = self.caps.durability
-        self._level()
+        if not read_only:
+            self._level()
 
     # --- which cell
 
@@ -512,13 +513,10 @@ class CellStore:
         self._carry_left()
 
     def _welcome(self, cell: Cell) -> None:
-        """A cell that a worker comes to late must be worth what its worker has said that a commit is worth."""
-        order = ("lazy", "fsync", "quorum")
-        promised = self._durability or "lazy"
-        if order.index(cell.caps.durability) < order.index(promised):
+        """A worker that was let begin on durable cells takes no irreversible action to one that forgets."""
+        if cell.caps.durability == "lazy" and self._durability != "lazy":
             raise StoreError(
-                f"A cell that could not be reached before acknowledges what is {cell.caps.durability!r}; "
-                f"the others are {promised!r}.",
+                "A cell that could not be reached before acknowledges what may be lost; the others do not.",
                 code="store_open",
                 hint="Set it up like the others, and start this process again.",
             )

@@ -46,9 +46,13 @@ WORDS: dict[str, tuple[str, str]] = {
     "bad_anchor": ("The file is no anchor.", "Take the file as it was written."),
     "bad_call": ("The arguments do not fit the action.", "Correct the fields that the message names."),
     "bad_data": ("The data cannot be recorded exactly.", "Send JSON of texts, whole numbers and decimals as text."),
+    "bad_cells": (
+        "The file that names the cells of a store cannot be used.",
+        "Correct what the message names; see docs/howto/cells.md.",
+    ),
     "bad_db": (
         "The name of the database names none.",
-        "Write a path, `sqlite:///PATH` or `postgresql://USER@HOST/DATABASE`.",
+        "Write a path, `sqlite:///PATH`, `postgresql://USER@HOST/DATABASE` or `cells:FILE.toml`.",
     ),
     "bad_demo": ("The demonstration cannot be run with these numbers.", "Choose numbers in the range it names."),
     "bad_event": ("The event's form or its fields are wrong.", "Correct what the message names, and send it again."),

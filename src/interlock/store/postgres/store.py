@@ -584,7 +584,15 @@ class PostgresStore:
         why = self._why_estranged(session)
         if why and self._held:
             raise _estranged(self._link.where, why)
-        self._caps = replace(self._caps, durability=self._durability or self._found_durability(session))
+        durability = self._durability or self._found_durability(session)
+        if durability == "lazy" and self._caps.durability != "lazy":
+            # Whoever works here was let begin because nothing acknowledged is lost.
+            raise StoreError(
+                f"{self._link.where} acknowledges what may be lost: it runs without fsync, and did not before.",
+                code="store_open",
+                hint="Set it up as it was, and start this process again.",
+            )
+        self._caps = replace(self._caps, durability=durability)
         if self._held and not self._link.read_only:
             session.run("worker_moved")
             session.flush()

@@ -1,7 +1,7 @@
 """A PostgreSQL server is killed under real workers: one cell of two, and a primary whose standby takes over.
 
-The outside's books are the judge: what they hold once was done once. Workers are processes that nobody restarts; they
-come back by themselves.
+The outside's books are the judge: what they hold once was done once. Nobody does anything for the workers: they come
+back by themselves.
 """
 
 from __future__ import annotations

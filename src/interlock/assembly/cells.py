@@ -5,12 +5,12 @@
     [[cell]]
     name = "eu-1"
     slots = "0-127"
-    dsn_env = "INTERLOCK_CELL_EU1"        # or dsn_file = "eu-1.dsn", or dsn = "postgresql://..." without a password
+    dsn_env = "CELL_EU1"        # or dsn_file = "eu-1.dsn", or dsn = "postgresql://..." without a password
 
     [[cell]]
     name = "eu-2"
     slots = "128-255"
-    dsn_env = "INTERLOCK_CELL_EU2"
+    dsn_env = "CELL_EU2"
 
 The file is the map that every process reads, so it holds no secrets. What it says is checked against what each database
 says of itself (`store.handshake`): a map that names a wrong database is found out before anything is written to it.
@@ -33,9 +33,6 @@ from interlock.assembly.address import POSTGRES, address, hiding
 from interlock.ports import Store
 from interlock.store.cells import Cell, Part, check_slots, open_cells
 from interlock.vocabulary.errors import NotFound, Refused, StoreError
-
-CODE = "bad_cells"
-
 
 KNOWN = {"name", "slots", "dsn", "dsn_env", "dsn_file"}
 
@@ -86,9 +83,9 @@ def read_cells(path: Path, environment: Mapping[str, str]) -> CellMap:
     try:
         said = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise Refused(f"There is no file {path}.", code=CODE, hint="It names the cells of a store.") from None
+        raise Refused(f"There is no file {path}.", code="bad_cells", hint="It names the cells of a store.") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise Refused(f"{path} cannot be read: {error}.", code=CODE, hint="It is a TOML file.") from error
+        raise Refused(f"{path} cannot be read: {error}.", code="bad_cells", hint="It is a TOML file.") from error
     if unknown := sorted(said.keys() - {"slots", "cell"}):
         raise _wrong(path, f"it has {unknown[0]!r}, which means nothing here", "It has slots and [[cell]] tables.")
     n_slots = said.get("slots")
@@ -190,4 +187,4 @@ def _make(found: CellMap) -> None:
 
 
 def _wrong(path: Path, what: str, hint: str) -> Refused:
-    return Refused(f"{path} names no cells that can be used: {what}.", code=CODE, hint=hint)
+    return Refused(f"{path} names no cells that can be used: {what}.", code="bad_cells", hint=hint)

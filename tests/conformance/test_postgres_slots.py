@@ -28,7 +28,7 @@ UNITED = (
     ),
     *("claim", "standing", "waiting", "set_apart", "cases_of", "suspects", "timers_due", "timers_due_unblocked"),
     *("case", "commands_due", "commands_due_except", "slot_advance", "ledger_add", "slot_timer_due", "tasks_drop"),
-    *("slot_sent", "slot_relayed", "slot_delivered", "link", "link_put", "outbox", "attempt", "attempts", "renew"),
+    *("slot_sent", "slot_relayed", "slot_delivered", "link", "link_put", "outbox", "attempt", "renew"),
     *("slot_solo_end", "archive_take", "archive_add", "archive_case_drop", "archive_case", "archive_back", "payload"),
     *("archive_drop", "payload_add", "seals_of_case", "seal_add", "seal_erase", "seal_subject_drop", "accept"),
 )

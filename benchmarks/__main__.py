@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import governed, latency, neighbours, policies, policy, postgres, scale, start, waiting
+from benchmarks import governed, latency, neighbours, policies, policy, postgres, scale, start, waiting, workers
 
 BENCHMARKS: dict[str, tuple[Callable[[argparse.Namespace], dict[str, Any]], str]] = {
     "governed": (lambda args: governed.run(args.cases), governed.TARGETS),
@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, tuple[Callable[[argparse.Namespace], dict[str, Any]], str]
     "policy": (lambda args: policy.run(), policy.TARGETS),
     "policies": (lambda args: policies.run(), policies.TARGETS),
     "start": (lambda args: start.run(), start.TARGETS),
+    "workers": (lambda args: workers.run(min(args.cases, 1_000)), workers.TARGETS),
     "scale": (lambda args: scale.run(big=args.big), scale.TARGETS),
 }
 

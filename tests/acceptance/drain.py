@@ -426,7 +426,7 @@ class _Fleet:
         while quiet < 2:
             time.sleep(self._draw.uniform(0.05, 0.5))
             if before is not None and (before.waiting, before.spent) != struck_at:
-                # Deaths that leave nobody the time to do anything would try nothing: something has moved since the last.
+                # Deaths that leave nobody the time to do anything would try nothing.
                 struck_at = (before.waiting, before.spent)
                 self._strike()
             self._reap()

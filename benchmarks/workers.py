@@ -47,8 +47,9 @@ class Shared:
 
     @classmethod
     def among(cls, context: SpawnContext, workers: int) -> Shared:
-        cells = [context.Array("q", workers, lock=False) for _ in range(4)]
-        return cls(*cells, context.Array("d", workers, lock=False), context.Barrier(workers + 1))
+        sent, done, conflicts, cycles = (context.Array("q", workers, lock=False) for _ in range(4))
+        spent = context.Array("d", workers, lock=False)
+        return cls(sent, done, conflicts, cycles, spent, context.Barrier(workers + 1))
 
 
 async def _drive(number: int, workers: int, dsn: str, path: Path, cases: int, shared: Shared) -> None:

@@ -474,7 +474,8 @@ class _Fleet:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.acceptance.drain", description=__doc__.split("\n")[0])
+    told = (__doc__ or "").split("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m tests.acceptance.drain", description=told)
     parser.add_argument("--units", type=int, default=1_000_000)
     parser.add_argument("--each", type=int, default=100, help="an event asks for 1 to so many units")
     parser.add_argument("--processes", type=int, default=8)

@@ -60,7 +60,8 @@ class Places:
         if name in self.out_of_reach:
             raise StoreError(f"{name} does not answer.", code="store_open")
         cell: Any = open_sqlite(self.folder / f"{name}.db", n_slots=N_SLOTS, slots=slots, faults=self.faults)
-        return Reachable(cell, lambda: name not in self.out_of_reach)
+        reachable: Any = Reachable(cell, lambda: name not in self.out_of_reach)
+        return reachable
 
 
 class Reachable:

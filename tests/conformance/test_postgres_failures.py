@@ -66,7 +66,7 @@ def opened(dsn: str) -> Iterator[Callable[..., PostgresStore]]:
     stores: list[PostgresStore] = []
 
     def open_one(name: str = dsn, **options: Any) -> PostgresStore:
-        stores.append(open_postgres(name, **{"n_slots": N_SLOTS} | options))
+        stores.append(open_postgres(name, **{"n_slots": N_SLOTS, **options}))
         return stores[-1]
 
     yield open_one

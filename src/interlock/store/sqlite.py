@@ -28,16 +28,12 @@ from interlock.ports import (
     Caps,
     Condition,
     Control,
-    Finished,
-    Lease,
     Life,
-    Quarantined,
     ReadySlots,
     Receipt,
     Units,
 )
 from interlock.store import (
-    archive,
     condition,
     control,
     door,
@@ -45,7 +41,6 @@ from interlock.store import (
     handshake,
     lives,
     readiness,
-    reading,
     relay,
     seals,
     workers,
@@ -53,12 +48,10 @@ from interlock.store import (
 )
 from interlock.store.driver import AFTER_COMMIT, BEFORE_COMMIT, Connection, Cut, StatementFaults
 from interlock.store.liveness import FileLiveness, Liveness, MemoryLiveness
+from interlock.store.one_database import OneDatabase
 from interlock.store.packing import Packing, known_packing, packing
 from interlock.store.place import Place
-from interlock.store.sql import queries
 from interlock.store.unit import ClaimedUnit
-from interlock.vocabulary.case import CaseRecord
-from interlock.vocabulary.entry import Entry
 from interlock.vocabulary.errors import (
     InterlockBug,
     NotFound,
@@ -70,11 +63,8 @@ from interlock.vocabulary.errors import (
     StoreVersion,
 )
 from interlock.vocabulary.events import Envelope
-from interlock.vocabulary.ids import CaseId, slot_of
 from interlock.vocabulary.limits import SLOTS
-from interlock.vocabulary.review import Review
 from interlock.vocabulary.sealed import Seal
-from interlock.vocabulary.task import Task
 
 Durability = Literal["fsync", "quorum", "lazy"]
 
@@ -93,9 +83,6 @@ READER_CACHE_KIB = 16_384
 
 CHECKPOINT_PAGES = 4_000
 """WAL pages between checkpoints: a hot page is written back once for many changes."""
-
-BACKLOG_EXACT = 10_000
-"""Up to here the backlog is counted at each call; above, only when it can have changed by a hundredth."""
 
 
 def open_sqlite(
@@ -159,7 +146,7 @@ def sqlite_layout(path: str | Path) -> handshake.Layout:
         return handshake.layout(reader, name)
 
 
-class SqliteStore:
+class SqliteStore(OneDatabase):
     """`ports.Store`: gives each role's function a connection in a transaction of its own, and nothing else.
 
     May be used from several threads. Within `units` the same thread may read, not write.
@@ -187,8 +174,6 @@ class SqliteStore:
         self._write_lock = threading.RLock()
         self._read_lock = self._write_lock if reader is writer else threading.RLock()
         self._open_transaction = False
-        self._backlog = 0
-        self._accepted_since = BACKLOG_EXACT
 
     @property
     def caps(self) -> Caps:
@@ -211,24 +196,6 @@ class SqliteStore:
         if self._place is not None:
             self._place.check(now)
         return door.prepare(batch, self._caps.n_slots)
-
-    def put_payload(self, data: bytes, media_type: str) -> str:
-        digest = door.digest_of(data)
-        with self._writing() as db:
-            door.put_payload(db, digest, data, media_type, self._caps.n_slots)
-        return digest
-
-    def payload(self, digest: str) -> tuple[bytes, str] | None:
-        with self._reading() as db:
-            return door.payload(db, digest, self._caps.n_slots)
-
-    def backlog(self) -> int:
-        """Accepted messages not yet consumed; above ten thousand at most a hundredth too many."""
-        if self._backlog < BACKLOG_EXACT or self._accepted_since * 100 >= self._backlog:
-            with self._reading() as db:
-                self._backlog = db.execute(queries["inbox_count"]).fetchone()[0]
-            self._accepted_since = 0
-        return self._backlog + self._accepted_since
 
     def room(self) -> int | None:
         return condition.room(None if self._path == MEMORY else Path(self._path))
@@ -367,10 +334,6 @@ class SqliteStore:
 
     # --- lives
 
-    def lives(self) -> list[Life]:
-        with self._reading() as db:
-            return lives.every(db)
-
     def estranged(self) -> str:
         if self._path == MEMORY:
             return ""
@@ -414,59 +377,17 @@ class SqliteStore:
         with self._writing() as db:
             return control.set_control(db, paused, expected)
 
-    def control(self) -> Control:
-        with self._reading() as db:
-            return control.control(db)
-
-    def put_release(self, id: str, automation: str, manifest: bytes, *, now: int) -> None:
-        with self._writing() as db:
-            control.put_release(db, id, automation, manifest, now)
-
-    def releases(self) -> list[tuple[str, str, int]]:
-        with self._reading() as db:
-            return control.releases(db)
-
-    def release(self, id: str) -> bytes | None:
-        with self._reading() as db:
-            return control.release(db, id)
-
     # --- eras of the ledger
-
-    def eras(self) -> dict[int, int]:
-        with self._reading() as db:
-            return eras.eras(db)
 
     def finish_era(self) -> int:
         with self._writing() as db:
             return eras.finish(db)
 
-    # --- finished cases
-
-    def finished(self, automation: str, status: str, *, after: int, limit: int) -> list[Finished]:
-        with self._reading() as db:
-            return archive.candidates(db, automation, status, after, limit)
-
-    def archived(self, automation: str, *, after: int, limit: int) -> list[tuple[int, CaseRecord]]:
-        with self._reading() as db:
-            return archive.page(db, self._packing, automation, after, limit)
-
     # --- keys of personal data
-
-    def seals(self, case: CaseId) -> list[Seal]:
-        with self._reading() as db:
-            return seals.of_case(db, case, slot_of(case, self._caps.n_slots))
-
-    def seal(self, id: str) -> Seal | None:
-        with self._reading() as db:
-            return seals.by_id(db, id)
 
     def put_seal(self, seal: Seal, subjects: Sequence[str]) -> Seal:
         with self._writing() as db:
             return seals.put(db, seal, subjects)
-
-    def cases_about(self, subject: str) -> list[CaseId]:
-        with self._reading() as db:
-            return seals.cases_of(db, subject, self._caps.n_slots)
 
     def wipe(self, secrets: Sequence[bytes]) -> bool:
         """Empty the write-ahead log into the file, and look for the keys in every byte of both.
@@ -489,64 +410,6 @@ class SqliteStore:
             if busy:
                 return False  # Another process reads an older state, so the log cannot be emptied now.
         return False
-
-    # --- reading
-
-    def case(self, case: CaseId) -> CaseRecord | None:
-        with self._reading() as db:
-            return reading.case(db, self._packing, case, self._caps.n_slots)
-
-    def cases(
-        self, *, automation: str | None, status: str | None, after: CaseId | None, limit: int
-    ) -> list[CaseRecord]:
-        with self._reading() as db:
-            return reading.cases(db, self._packing, automation, status, after, limit, self._caps.n_slots)
-
-    def place_of(self, case: CaseId) -> int:
-        with self._reading() as db:
-            return reading.place_of(db, case, self._caps.n_slots)
-
-    def placed(
-        self, automation: str | None, status: str | None, *, after: int, limit: int
-    ) -> list[tuple[int, CaseRecord]]:
-        with self._reading() as db:
-            return reading.placed(db, self._packing, automation, status, after, limit)
-
-    def ledger(self, slot: int, *, after: int, limit: int) -> list[tuple[Entry, bytes, bytes]]:
-        with self._reading() as db:
-            return reading.ledger(db, self._packing, slot, after, limit)
-
-    def entry(self, slot: int, lsn: int) -> Entry | None:
-        with self._reading() as db:
-            return reading.entry(db, self._packing, slot, lsn)
-
-    def heads(self) -> dict[int, tuple[int, bytes]]:
-        with self._reading() as db:
-            return reading.heads(db)
-
-    def newest(self, case: CaseId) -> int:
-        with self._reading() as db:
-            return reading.newest(db, case, self._caps.n_slots)
-
-    def open_reviews(self, *, automation: str | None, group: str | None, limit: int) -> list[tuple[CaseId, Review]]:
-        with self._reading() as db:
-            return reading.open_reviews(db, automation, group, limit)
-
-    def open_tasks(self, *, automation: str | None, group: str | None, limit: int) -> list[tuple[CaseId, Task]]:
-        with self._reading() as db:
-            return reading.open_tasks(db, automation, group, limit)
-
-    def open_commands(self) -> list[Lease]:
-        with self._reading() as db:
-            return reading.open_commands(db)
-
-    def quarantine(self) -> list[Quarantined]:
-        with self._reading() as db:
-            return reading.quarantine(db)
-
-    def sizes(self) -> dict[str, int]:
-        with self._reading() as db:
-            return reading.sizes(db)
 
     # --- the connection
 
@@ -593,7 +456,7 @@ class SqliteStore:
                 self._open_transaction = False
 
     @contextmanager
-    def _reading(self) -> Generator[Connection]:
+    def _reading(self, *, snapshot: bool = False) -> Generator[Connection]:
         with self._read_lock:
             if self._path == MEMORY:
                 with _translated(self._path):

@@ -25,18 +25,16 @@ from interlock.ports import (
     Caps,
     Condition,
     Control,
-    Finished,
-    Lease,
     Life,
-    Quarantined,
     ReadySlots,
     Receipt,
     Units,
 )
-from interlock.store import archive, condition, control, eras, lives, reading, relay, seals, sqlite, workers, writes
+from interlock.store import condition, control, eras, lives, reading, relay, seals, sqlite, workers, writes
 from interlock.store import door as doors
 from interlock.store.driver import AFTER_COMMIT, BEFORE_COMMIT, Connection, Cut, StatementFaults
 from interlock.store.handshake import Layout
+from interlock.store.one_database import OneDatabase
 from interlock.store.packing import Packing
 from interlock.store.postgres import copying, door, handshake, liveness
 from interlock.store.postgres.link import SessionLink, durability_of
@@ -44,8 +42,6 @@ from interlock.store.postgres.naming import named
 from interlock.store.postgres.session import Session
 from interlock.store.postgres.unit import Claims, PostgresUnit
 from interlock.store.sql import queries
-from interlock.vocabulary.case import CaseRecord
-from interlock.vocabulary.entry import Entry
 from interlock.vocabulary.errors import (
     InterlockBug,
     InterlockError,
@@ -55,20 +51,14 @@ from interlock.vocabulary.errors import (
     StoreReadOnly,
 )
 from interlock.vocabulary.events import Envelope
-from interlock.vocabulary.ids import CaseId, slot_of
 from interlock.vocabulary.limits import SLOTS
-from interlock.vocabulary.review import Review
 from interlock.vocabulary.sealed import Seal
-from interlock.vocabulary.task import Task
 
 T = TypeVar("T")
 Durability = Literal["fsync", "quorum", "lazy"]
 
 BUSY_MS = 5_000
 """How long to wait for a claim that somebody holds: units last milliseconds."""
-
-BACKLOG_EXACT = 10_000
-"""Up to here the backlog is counted at each call; above, only when it can have changed by a hundredth."""
 
 RACES_MAX = 5
 """How often a call is run again that lost a race for a key to another process."""
@@ -131,7 +121,7 @@ def postgres_layout(dsn: str, *, busy_ms: int = BUSY_MS) -> Layout:
         session.give_up()
 
 
-class PostgresStore:
+class PostgresStore(OneDatabase):
     """`ports.Store`: gives each role's function a session in a transaction of its own, and nothing else.
 
     May be used from several threads. Within `units` the same thread may read, not write.
@@ -160,8 +150,6 @@ class PostgresStore:
         self._ahead = 0
         self._held: set[str] = set()
         self._told: dict[str, dict[str, str]] = {}
-        self._backlog: int = 0
-        self._accepted_since = BACKLOG_EXACT
 
     def open(self, *, n_slots: int | None, create: bool, partitions: int, slots: Collection[int] | None) -> None:
         """Connect, make or migrate what is there, and shake hands."""
@@ -219,24 +207,6 @@ class PostgresStore:
             if self._faults is not None:
                 self._faults(doors.SEEN_ADD)
             return door.accept(self._writer, prepared, now)
-
-    def put_payload(self, data: bytes, media_type: str) -> str:
-        digest = doors.digest_of(data)
-        with self._writing() as db:
-            doors.put_payload(db, digest, data, media_type, self._caps.n_slots)
-        return digest
-
-    def payload(self, digest: str) -> tuple[bytes, str] | None:
-        with self._reading() as db:
-            return doors.payload(db, digest, self._caps.n_slots)
-
-    def backlog(self) -> int:
-        """Accepted messages not yet consumed; above ten thousand at most a hundredth too many."""
-        if self._backlog < BACKLOG_EXACT or self._accepted_since * 100 >= self._backlog:
-            with self._reading() as db:
-                self._backlog = db.execute(queries["inbox_count"]).fetchone()[0]
-            self._accepted_since = 0
-        return self._backlog + self._accepted_since
 
     def room(self) -> int | None:
         """A server does not tell its clients."""
@@ -382,10 +352,6 @@ class PostgresStore:
 
     # --- lives
 
-    def lives(self) -> list[Life]:
-        with self._reading() as db:
-            return lives.every(db)
-
     def estranged(self) -> str:
         with self._reading(snapshot=True) as db:
             return self._why_estranged(db)
@@ -437,52 +403,14 @@ class PostgresStore:
             self._writer.run("claim_all")
             return control.set_control(db, paused, expected)
 
-    def control(self) -> Control:
-        with self._reading() as db:
-            return control.control(db)
-
-    def put_release(self, id: str, automation: str, manifest: bytes, *, now: int) -> None:
-        with self._writing() as db:
-            control.put_release(db, id, automation, manifest, now)
-
-    def releases(self) -> list[tuple[str, str, int]]:
-        with self._reading() as db:
-            return control.releases(db)
-
-    def release(self, id: str) -> bytes | None:
-        with self._reading() as db:
-            return control.release(db, id)
-
     # --- eras of the ledger
-
-    def eras(self) -> dict[int, int]:
-        with self._reading() as db:
-            return eras.eras(db)
 
     def finish_era(self) -> int:
         with self._writing() as db:
             self._writer.run("claim_all")
             return eras.finish(db)
 
-    # --- finished cases
-
-    def finished(self, automation: str, status: str, *, after: int, limit: int) -> list[Finished]:
-        with self._reading() as db:
-            return archive.candidates(db, automation, status, after, limit)
-
-    def archived(self, automation: str, *, after: int, limit: int) -> list[tuple[int, CaseRecord]]:
-        with self._reading(snapshot=True) as db:
-            return archive.page(db, self._packing, automation, after, limit)
-
     # --- keys of personal data
-
-    def seals(self, case: CaseId) -> list[Seal]:
-        with self._reading() as db:
-            return seals.of_case(db, case, slot_of(case, self._caps.n_slots))
-
-    def seal(self, id: str) -> Seal | None:
-        with self._reading() as db:
-            return seals.by_id(db, id)
 
     def put_seal(self, seal: Seal, subjects: Sequence[str]) -> Seal:
         return self._again(lambda: self._put_seal(seal, subjects))
@@ -490,10 +418,6 @@ class PostgresStore:
     def _put_seal(self, seal: Seal, subjects: Sequence[str]) -> Seal:
         with self._writing() as db:
             return seals.put(db, seal, subjects)
-
-    def cases_about(self, subject: str) -> list[CaseId]:
-        with self._reading(snapshot=True) as db:
-            return seals.cases_of(db, subject, self._caps.n_slots)
 
     def wipe(self, secrets: Sequence[bytes]) -> bool:
         """Write the table of keys anew, so that its file holds none that was destroyed.
@@ -503,64 +427,6 @@ class PostgresStore:
         with self._alone() as session:
             session.shout("VACUUM FULL seals")
         return True
-
-    # --- reading
-
-    def case(self, case: CaseId) -> CaseRecord | None:
-        with self._reading(snapshot=True) as db:
-            return reading.case(db, self._packing, case, self._caps.n_slots)
-
-    def cases(
-        self, *, automation: str | None, status: str | None, after: CaseId | None, limit: int
-    ) -> list[CaseRecord]:
-        with self._reading(snapshot=True) as db:
-            return reading.cases(db, self._packing, automation, status, after, limit, self._caps.n_slots)
-
-    def place_of(self, case: CaseId) -> int:
-        with self._reading() as db:
-            return reading.place_of(db, case, self._caps.n_slots)
-
-    def placed(
-        self, automation: str | None, status: str | None, *, after: int, limit: int
-    ) -> list[tuple[int, CaseRecord]]:
-        with self._reading(snapshot=True) as db:
-            return reading.placed(db, self._packing, automation, status, after, limit)
-
-    def ledger(self, slot: int, *, after: int, limit: int) -> list[tuple[Entry, bytes, bytes]]:
-        with self._reading(snapshot=True) as db:
-            return reading.ledger(db, self._packing, slot, after, limit)
-
-    def entry(self, slot: int, lsn: int) -> Entry | None:
-        with self._reading() as db:
-            return reading.entry(db, self._packing, slot, lsn)
-
-    def heads(self) -> dict[int, tuple[int, bytes]]:
-        with self._reading() as db:
-            return reading.heads(db)
-
-    def newest(self, case: CaseId) -> int:
-        with self._reading(snapshot=True) as db:
-            return reading.newest(db, case, self._caps.n_slots)
-
-    def open_reviews(self, *, automation: str | None, group: str | None, limit: int) -> list[tuple[CaseId, Review]]:
-        with self._reading() as db:
-            return reading.open_reviews(db, automation, group, limit)
-
-    def open_tasks(self, *, automation: str | None, group: str | None, limit: int) -> list[tuple[CaseId, Task]]:
-        with self._reading() as db:
-            return reading.open_tasks(db, automation, group, limit)
-
-    def open_commands(self) -> list[Lease]:
-        with self._reading() as db:
-            return reading.open_commands(db)
-
-    def quarantine(self) -> list[Quarantined]:
-        with self._reading() as db:
-            return reading.quarantine(db)
-
-    def sizes(self) -> dict[str, int]:
-        with self._reading() as db:
-            return reading.sizes(db)
 
     # --- sessions
 

@@ -23,6 +23,7 @@ from typing import Any, cast
 from interlock.ports import BeginsAs, Life
 from interlock.store.driver import Connection
 from interlock.store.sql import queries
+from interlock.vocabulary.errors import StoreError
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ def epochs(db: Connection) -> int:
     return db.execute(queries["epochs"]).fetchone()[0]
 
 
-def settle_in(db: Connection, file: int) -> None:
-    """Remember the file's number, where nobody has."""
+def settle_in(db: Connection, file: int | str) -> None:
+    """Remember where it is lived."""
     db.execute(queries["life_file"], (file,))
 
 
@@ -72,6 +73,16 @@ def estranged(db: Connection, file: int | None, witness: Witness | None) -> str:
     if witness.incarnation == life.incarnation and epochs(db) < witness.epochs:
         return "it was put back to an earlier state: a worker has seen more of it than it holds"
     return ""
+
+
+def refusal(where: str, why: str) -> StoreError:
+    """What a worker is told that would join such a state."""
+    return StoreError(
+        f"{where} may not be the newest state of this database: {why}. "
+        "An effect that it holds as undone may have been carried out.",
+        code="store_estranged",
+        hint="`interlock recover` says what to do.",
+    )
 
 
 # --- beside the file --------------------------------------------------------------------------------------------------

@@ -263,12 +263,7 @@ class SqliteStore(OneDatabase):
     def join(self, worker: str, *, now: int) -> None:
         why = self.estranged()
         if why:
-            raise StoreError(
-                f"{self._path} may not be the newest state of this database: {why}. "
-                "An effect that it holds as undone may have been carried out.",
-                code="store_estranged",
-                hint="`interlock recover` says what to do.",
-            )
+            raise lives.refusal(self._path, why)
         again = self._liveness.holds(worker)
         self._liveness.hold(worker)
         with self._writing() as db:

@@ -170,12 +170,7 @@ class Session(Later):
         return self.send(statement, [e(p) for e, p in zip(statement.encoders, parameters, strict=True)])
 
     def send(self, statement: Statement, parameters: list[bytes | None]) -> Answer:
-        conn = self._conn
-        if conn is None:
-            raise lost(self._link.where, "it is closed")
-        if self._inside:
-            self.give_up()
-            raise lost(self._link.where, "an exchange was interrupted")
+        conn = self._usable()
         self._inside = True
         name = statement.name
         try:
@@ -193,14 +188,18 @@ class Session(Later):
         self._inside = False
         return answer
 
-    def flush(self, *, wait: bool = True) -> None:
-        """Send what is queued; `wait`: until all of it is answered. Raises the first error among the answers."""
-        conn = self._conn
-        if conn is None:
+    def _usable(self) -> pq.abc.PGconn:
+        """The connection. Raises StoreBusy where there is none, or none whose state is known."""
+        if self._conn is None:
             raise lost(self._link.where, "it is closed")
         if self._inside:
             self.give_up()
             raise lost(self._link.where, "an exchange was interrupted")
+        return self._conn
+
+    def flush(self, *, wait: bool = True) -> None:
+        """Send what is queued; `wait`: until all of it is answered. Raises the first error among the answers."""
+        conn = self._usable()
         if not self._sent:
             return
         self._inside = True

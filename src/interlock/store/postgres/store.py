@@ -41,7 +41,6 @@ from interlock.store.postgres.link import SessionLink, durability_of
 from interlock.store.postgres.naming import named
 from interlock.store.postgres.session import Session
 from interlock.store.postgres.unit import Claims, PostgresUnit
-from interlock.store.sql import queries
 from interlock.vocabulary.errors import (
     InterlockBug,
     InterlockError,
@@ -172,7 +171,7 @@ class PostgresStore(OneDatabase):
         if not self._link.read_only:
             with self._writing() as db:
                 if lives.current(db)[1] is None:
-                    db.execute(queries["life_file"], (self._place(session),))
+                    lives.settle_in(db, self._place(session))
         self._compare_clocks()
 
     @property
@@ -294,11 +293,11 @@ class PostgresStore(OneDatabase):
     def join(self, worker: str, *, now: int) -> None:
         why = self.estranged()
         if why:
-            raise _estranged(self._link.where, why)
+            raise lives.refusal(self._link.where, why)
         with self._writing() as db:
             known = liveness.states(self._writer, *self._silent)
             liveness.join(self._writer, db, worker, known, now)
-            db.execute(queries["life_file"], (self._place(self._writer),))
+            lives.settle_in(db, self._place(self._writer))
         self._held.add(worker)
 
     def beat(self, worker: str, *, now: int) -> None:
@@ -310,7 +309,7 @@ class PostgresStore(OneDatabase):
             found = self._durability or self._found_durability(self._writer)
             if found != self._caps.durability:
                 self._caps = replace(self._caps, durability=found)
-                db.execute(queries["life_file"], (self._place(self._writer),))
+                lives.settle_in(db, self._place(self._writer))
         self._held.add(worker)
         self._seen_epochs = max(seen, self._seen_epochs)
         self._compare_clocks()
@@ -381,8 +380,7 @@ class PostgresStore(OneDatabase):
         incarnation = str(uuid.uuid4())
         with self._writing() as db:
             self._writer.run("claim_all")
-            db.execute(queries["life_add"], (incarnation, now, why, self._place(self._writer)))
-            db.execute(queries["meta_incarnation"], (incarnation,))
+            lives.begin(db, incarnation, now, why, self._place(self._writer))
             life, _ = lives.current(db)
         self._caps = replace(self._caps, incarnation=incarnation)
         self._seen_epochs = 0
@@ -449,7 +447,7 @@ class PostgresStore(OneDatabase):
         """The writer has another connection: its workers live on, unless this is not the database that they know."""
         why = self._why_estranged(session)
         if why and self._held:
-            raise _estranged(self._link.where, why)
+            raise lives.refusal(self._link.where, why)
         durability = self._durability or self._found_durability(session)
         if durability == "lazy" and self._caps.durability != "lazy":
             # Whoever works here was let begin because nothing acknowledged is lost.
@@ -553,12 +551,3 @@ class PostgresStore(OneDatabase):
 
 def _nothing(session: Session) -> None:
     """The reader has no workers."""
-
-
-def _estranged(where: str, why: str) -> StoreError:
-    return StoreError(
-        f"{where} may not be the newest state of this database: {why}. "
-        "An effect that it holds as undone may have been carried out.",
-        code="store_estranged",
-        hint="`interlock recover` says what to do.",
-    )
